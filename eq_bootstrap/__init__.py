@@ -1,0 +1,1 @@
+"""What `./eq` needs before anything is installed: the standard library only."""

@@ -1,0 +1,106 @@
+"""Our copies of standard message definitions are the standard ones, to the last field.
+
+The expected type hashes (RIHS01, REP-2016) were not computed here. They were read in public
+repositories that hold what the upstream packages produced: C sources that rosidl generated from
+the released vision_msgs and tf2_msgs, hashes captured from a Jazzy installation, and the output
+of `ros2 topic info --verbose`. A hash covers the types nested in a message, so these cover every
+definition but `BoundingBox2DArray` and `BoundingBox3DArray`, for which none was found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+import sys
+
+import pytest
+
+PUBLISHED = {
+    'tf2_msgs/msg/TFMessage':
+        'RIHS01_e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087',
+    'tf2_msgs/msg/TF2Error':
+        'RIHS01_db2485e7d6a0ec75bf087e058ee45df682acc3a621ca7780503d10aac141809a',
+    'tf2_msgs/action/LookupTransform':
+        'RIHS01_0b8adf6bc0b5958879e3265b41a457e03558fe523890a81252c70eba97a82c5d',
+    'vision_msgs/msg/Classification':
+        'RIHS01_f74db28d0eaef3afb78f48bf2161cd709a1383a0309d3454383b25be11345143',
+    'vision_msgs/msg/Detection2DArray':
+        'RIHS01_214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968',
+    'vision_msgs/msg/Detection3D':
+        'RIHS01_ddd703be132ab0b69d33121f1bb034132bfbb3b0ac5f9fb1516005ba1c8a265b',
+    'vision_msgs/msg/Detection3DArray':
+        'RIHS01_793f5eab9595ac1c0da07873cc859db42eae51f0ee76056db8562515d830e018',
+    'vision_msgs/msg/LabelInfo':
+        'RIHS01_3d37df4015cdf660cc851c51897f2acd957e1ca6205ba0a99aebffb9406b0783',
+    'vision_msgs/msg/VisionInfo':
+        'RIHS01_95d3116a17484ad91c9a2686e1d54890bbfc3ff6c6a2de137738c4950d45d284',
+}
+MESSAGES = sorted(name for name in PUBLISHED if '/msg/' in name)
+
+
+@pytest.fixture(scope='module')
+def typestore(repository: Path) -> object:
+    """Types of ROS 2 with our definitions on top, hashed by rosbags and not by rosidl."""
+    typesys = pytest.importorskip('rosbags.typesys')
+    store = typesys.get_typestore(typesys.Stores.EMPTY)
+    standard = typesys.get_typestore(typesys.Stores.ROS2_KILTED)
+    foreign = {name: definition for name, definition in standard.fielddefs.items()
+               if not name.startswith(('tf2_msgs', 'vision_msgs'))}
+    ours: dict[str, object] = {}
+    for package in ('tf2_msgs', 'vision_msgs', 'eq_msgs'):
+        for path in sorted((repository / 'interfaces' / package / 'msg').glob('*.msg')):
+            ours |= typesys.get_types_from_msg(path.read_text(encoding='utf-8'),
+                                               f'{package}/msg/{path.stem}')
+    store.register(foreign | ours)
+    return store
+
+
+@pytest.mark.parametrize('name', MESSAGES)
+def test_definition_has_the_published_hash(typestore: object, name: str) -> None:
+    assert typestore.hash_rihs01(name) == PUBLISHED[name]
+
+
+@pytest.mark.parametrize('name', sorted(PUBLISHED))
+def test_installed_package_has_the_published_hash(name: str) -> None:
+    package, kind, interface = name.split('/')
+    prefixes = [*os.environ.get('AMENT_PREFIX_PATH', '').split(':'), sys.prefix]
+    paths = [Path(prefix) / 'share' / package / kind / f'{interface}.json' for prefix in prefixes]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        pytest.skip(f'{package} is not installed')
+    description = json.loads(path.read_text(encoding='utf-8'))
+    hashes = {item['type_name']: item['hash_string'] for item in description['type_hashes']}
+    assert hashes[name] == PUBLISHED[name]
+
+
+def test_definitions_hold_names_types_and_constants_only(repository: Path) -> None:
+    for path in (repository / 'interfaces').rglob('*'):
+        if path.suffix in ('.msg', '.srv', '.action'):
+            assert '#' not in path.read_text(encoding='utf-8'), path
+
+
+def test_message_survives_the_wire() -> None:
+    serialization = pytest.importorskip('rclpy.serialization')
+    vision = pytest.importorskip('vision_msgs.msg')
+    message = vision.Detection3DArray()
+    message.header.frame_id = 'lidar'
+    detection = vision.Detection3D(id='7')
+    detection.bbox.size.x = 4.5
+    hypothesis = vision.ObjectHypothesisWithPose()
+    hypothesis.hypothesis.class_id = 'car'
+    hypothesis.hypothesis.score = 0.75
+    hypothesis.pose.covariance[7] = 0.25
+    detection.results.append(hypothesis)
+    message.detections.append(detection)
+    wire = serialization.serialize_message(message)
+    assert serialization.deserialize_message(wire, vision.Detection3DArray) == message
+
+
+def test_account_of_a_pipeline_survives_the_wire() -> None:
+    serialization = pytest.importorskip('rclpy.serialization')
+    messages = pytest.importorskip('eq_msgs.msg')
+    status = messages.PipelineStatus(backend='onnxruntime', received=5, published=3, in_flight=1,
+                                     drop_reasons=['busy'], drop_counts=[1])
+    wire = serialization.serialize_message(status)
+    assert serialization.deserialize_message(wire, messages.PipelineStatus) == status

@@ -1,0 +1,76 @@
+"""The package builds with plain colcon and installs with pip; ROS finds it in both."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+MARKER = 'share/ament_index/resource_index/packages/eq_stack'
+
+
+@pytest.fixture(scope='module')
+def sources(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the files under version control, so that no build touches the checkout."""
+    listed = subprocess.run(['git', 'ls-files', '-z'], cwd=repository, capture_output=True,
+                            text=True, check=False)
+    if listed.returncode:
+        pytest.skip('not a git checkout')
+    folder = tmp_path_factory.mktemp('workspace') / 'src' / 'eq_stack'
+    for name in filter(None, listed.stdout.split('\0')):
+        if (repository / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(repository / name, folder / name)
+    return folder
+
+
+def check_installed(prefix: Path, repository: Path) -> None:
+    """Asserts what ament, ros2 run and launch look for under a prefix."""
+    assert (prefix / MARKER).is_file()
+    assert (prefix / 'share/eq_stack/package.xml').is_file()
+    assert os.access(prefix / 'lib/eq_stack/lidar_detector', os.X_OK)
+    for folder in ('config', 'launch', 'models'):
+        for path in (repository / folder).rglob('*'):
+            if path.is_file() and '__pycache__' not in path.parts:
+                assert (prefix / 'share/eq_stack' / path.relative_to(repository)).is_file()
+    packages = {path.parent.name for path in prefix.rglob('eq_*/__init__.py')}
+    assert {'eq_bootstrap', 'eq_core', 'eq_eval', 'eq_perception', 'eq_ros'} <= packages
+
+
+def test_plain_colcon_build(sources: Path, repository: Path) -> None:
+    pytest.importorskip('colcon_ros')
+    workspace = sources.parents[1]
+    env = {name: value for name, value in os.environ.items() if name != 'AMENT_PREFIX_PATH'}
+    done = subprocess.run([sys.executable, '-m', 'colcon', 'build'], cwd=workspace, env=env,
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    check_installed(workspace / 'install' / 'eq_stack', repository)
+
+
+def test_pip_install(sources: Path, repository: Path, tmp_path: Path) -> None:
+    pytest.importorskip('setuptools')
+    subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', '--no-deps', '--no-index',
+                    '--no-build-isolation', '--ignore-installed',
+                    '--disable-pip-version-check', '--prefix', tmp_path, sources], check=True)
+    check_installed(tmp_path, repository)
+    site = next(tmp_path.rglob('eq_core')).parent
+    for script in ('eq', 'lidar_detector'):
+        assert os.access(tmp_path / 'bin' / script, os.X_OK)
+    shown = subprocess.run([tmp_path / 'bin' / 'eq', '--help'], capture_output=True, text=True,
+                           env={**os.environ, 'PYTHONPATH': str(site)}, check=True)
+    assert 'doctor' in shown.stdout
+
+
+def test_package_file_agrees_with_setup(repository: Path) -> None:
+    package = pytest.importorskip('catkin_pkg.package')
+    for folder in (repository, *sorted((repository / 'interfaces').iterdir())):
+        package.parse_package(str(folder)).validate()
+    root = ElementTree.parse(repository / 'package.xml').getroot()
+    assert root.get('format') == '3'
+    assert root.findtext('export/build_type') == 'ament_python'
+    assert f"version='{root.findtext('version')}'" in (repository / 'setup.py').read_text()
