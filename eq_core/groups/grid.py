@@ -1,0 +1,61 @@
+"""The exact action of quarter turns and mirrors on feature maps.
+
+Feature maps are indexed ``[..., channel, iy, ix]``; x grows with ix and y with iy, so that a turn
+of the world by +90 degrees, (x, y) -> (-y, x), moves cell (iy, ix) to (ix, W - 1 - iy).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eq_core.errors import ConfigError
+from eq_core.groups.group import PlanarGroup
+from eq_core.groups.representation import FieldType
+
+
+def turn_grid(grid: NDArray, group: PlanarGroup, element: int) -> NDArray:
+    """Moves the cells of a square map by one group element.
+
+    Args:
+        grid: (..., H, H), any dtype; cells row-major [iy, ix].
+        group: A group that maps the square grid onto itself (C1, C2, C4, D1, D2, D4).
+        element: Index of the element.
+
+    Returns:
+        Same shape and dtype, the turned map (a view).
+
+    Raises:
+        ConfigError: The group does not map the grid onto itself, or the map is not square.
+    """
+    if not group.exact_on_grid:
+        raise ConfigError(f'{group} does not map the square grid onto itself')
+    if grid.shape[-1] != grid.shape[-2]:
+        raise ConfigError(f'a map that turns must be square, got {grid.shape[-2:]}')
+    mirror, turn = divmod(element, group.rotations)
+    if mirror:
+        grid = np.flip(grid, -2)
+    return np.rot90(grid, -turn * 4 // group.rotations, axes=(-2, -1))
+
+
+def act_on_field(field: NDArray, field_type: FieldType, element: int) -> NDArray:
+    """Acts on a feature map: ``(g f)(x) = rho(g) f(g^-1 x)``.
+
+    Args:
+        field: (B, C, H, H) with ``C = field_type.channels``.
+        field_type: How the channels turn.
+        element: Index of the group element.
+
+    Returns:
+        Same shape.
+
+    Raises:
+        ConfigError: As in `turn_grid`, or the number of channels does not fit.
+    """
+    if field.shape[1] != field_type.channels:
+        raise ConfigError(f'{field_type} has {field_type.channels} channels, '
+                          f'the field has {field.shape[1]}')
+    moved = turn_grid(field, field_type.group, element)
+    matrix = field_type.representation.matrices[element].astype(field.dtype)
+    split = moved.reshape(len(moved), field_type.multiplicity, -1, *moved.shape[2:])
+    return np.einsum('de,bmehw->bmdhw', matrix, split).reshape(field.shape)
