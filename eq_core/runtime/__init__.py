@@ -1,0 +1,27 @@
+"""Model bundles, inference backends, and the proof a model gives before it is used."""
+
+from eq_core.runtime.acceptance import accept
+from eq_core.runtime.acceptance import AcceptanceReport
+from eq_core.runtime.acceptance import equivariance_errors
+from eq_core.runtime.acceptance import examine
+from eq_core.runtime.backend import Artifact
+from eq_core.runtime.backend import Backend
+from eq_core.runtime.backend import PrepareSpec
+from eq_core.runtime.bundle import Bundle
+from eq_core.runtime.bundle import write_bundle
+from eq_core.runtime.manifest import Manifest
+from eq_core.runtime.manifest import SymmetryGroup
+from eq_core.runtime.manifest import TensorSpec
+from eq_core.runtime.manifest import Tolerance
+from eq_core.runtime.onnx_runtime import OnnxRuntimeBackend
+from eq_core.runtime.selection import BACKENDS
+from eq_core.runtime.selection import open_session
+from eq_core.runtime.session import Session
+from eq_core.runtime.torch_reference import TorchBackend
+
+__all__ = [
+    'accept', 'AcceptanceReport', 'Artifact', 'Backend', 'BACKENDS', 'Bundle',
+    'equivariance_errors', 'examine', 'Manifest', 'OnnxRuntimeBackend', 'open_session',
+    'PrepareSpec', 'Session', 'SymmetryGroup', 'TensorSpec', 'Tolerance', 'TorchBackend',
+    'write_bundle',
+]

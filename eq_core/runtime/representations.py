@@ -1,0 +1,201 @@
+"""How each tensor of a model moves when the world turns about z by quarter turns, or is mirrored.
+
+Grids are indexed [iy, ix]: x grows with ix, y grows with iy. A turn by +90 degrees takes a point
+(x, y) to (-y, x), hence the cell (ix, iy) of a square grid of n cells to (n - 1 - iy, ix), which
+is `np.rot90` from the x axis towards the y axis. The mirror takes (x, y) to (x, -y) and comes
+before the turn, as in `eq_core.groups`. The law of a tensor is written in the bundle's manifest,
+e.g. ``{"kind": "vector_field", "frequency": 1}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import fields
+from typing import Any
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eq_core.errors import BundleError
+
+Array = NDArray[Any]
+
+
+class Representation(Protocol):
+    """The law of one tensor under quarter turns and the mirror."""
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Raises BundleError if a tensor of `shape` cannot carry this law."""
+
+    def rotate(self, array: Array, turns: int, mirror: bool = False) -> Array:
+        """Mirrors the world if told so, then turns it by `turns` times +90 degrees."""
+
+
+def rotate_grid(array: Array, turns: int, mirror: bool = False) -> Array:
+    """Moves the cells of a square grid (..., n, n), indexed [..., iy, ix].
+
+    Example:
+        >>> rotate_grid(np.array([[1, 2], [3, 4]]), 1)  # 1 lies at the smallest x and y
+        array([[3, 1],
+               [4, 2]])
+    """
+    return np.rot90(np.flip(array, -2) if mirror else array, turns, axes=(-1, -2))
+
+
+def rotate_vector(x: Array, y: Array, turns: int, mirror: bool = False) -> tuple[Array, Array]:
+    """Turns 2-vectors by `turns` times +90 degrees, exactly (no sine is rounded)."""
+    if mirror:
+        y = -y
+    turned: tuple[tuple[Array, Array], ...] = ((x, y), (-y, x), (-x, -y), (y, -x))
+    return turned[turns % 4]
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """Numbers that do not change, such as the scores of a whole scene."""
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Accepts every shape."""
+
+    def rotate(self, array: Array, turns: int, mirror: bool = False) -> Array:
+        """Returns `array`."""
+        return array
+
+
+@dataclass(frozen=True)
+class InvariantField:
+    """(..., n, n): the value moves with its cell and stays as it is."""
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Needs a square grid."""
+        _check_square(shape, 'invariant_field')
+
+    def rotate(self, array: Array, turns: int, mirror: bool = False) -> Array:
+        """Moves the cells."""
+        return rotate_grid(array, turns, mirror)
+
+
+@dataclass(frozen=True)
+class VectorField:
+    """(..., 2 m, n, n): m fields of 2-vectors that turn `frequency` times as fast as the world."""
+
+    frequency: int = 1
+
+    def __post_init__(self) -> None:
+        """Checks the frequency."""
+        _check_integer('frequency', self.frequency, 1)
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Needs a square grid and pairs of channels."""
+        _check_square(shape, 'vector_field')
+        if len(shape) < 3 or shape[-3] % 2:
+            raise BundleError('a vector_field needs an even number of channels before its grid, '
+                              f'got shape {tuple(shape)}')
+
+    def rotate(self, array: Array, turns: int, mirror: bool = False) -> Array:
+        """Moves the cells and turns the vectors in them."""
+        moved = rotate_grid(array, turns, mirror).copy()
+        x, y = moved[..., 0::2, :, :], moved[..., 1::2, :, :]
+        turned = rotate_vector(x.copy(), y.copy(), turns * self.frequency, mirror)
+        moved[..., 0::2, :, :], moved[..., 1::2, :, :] = turned
+        return moved
+
+
+@dataclass(frozen=True)
+class PillarPoints:
+    """(P, K, F): features of points, of which some pairs of columns are 2-vectors."""
+
+    vector_columns: tuple[tuple[int, int], ...]
+
+    def __post_init__(self) -> None:
+        """Brings lists from JSON into tuples and checks them."""
+        pairs = tuple(tuple(pair) for pair in self.vector_columns)
+        columns = [column for pair in pairs for column in pair]
+        if any(len(pair) != 2 for pair in pairs) or len(set(columns)) != len(columns):
+            raise BundleError(f'vector_columns must be pairs of distinct columns, got {pairs}')
+        for column in columns:
+            _check_integer('vector_columns', column, 0)
+        object.__setattr__(self, 'vector_columns', pairs)
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Needs every named column."""
+        highest = max((column for pair in self.vector_columns for column in pair), default=-1)
+        if not shape or highest >= shape[-1]:
+            raise BundleError(f'vector_columns name column {highest}, shape is {tuple(shape)}')
+
+    def rotate(self, array: Array, turns: int, mirror: bool = False) -> Array:
+        """Turns the vectors; which pillar stands where is told by the `PillarIndex`."""
+        turned = array.copy()
+        for first, second in self.vector_columns:
+            turned[..., first], turned[..., second] = rotate_vector(
+                array[..., first], array[..., second], turns, mirror)
+        return turned
+
+
+@dataclass(frozen=True)
+class PillarIndex:
+    """(height * width,): for each cell, row-major [iy, ix], the row of its pillar."""
+
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        """Checks that the grid is square."""
+        _check_integer('height', self.height, 1)
+        _check_integer('width', self.width, 1)
+        _check_square((self.height, self.width), 'pillar_index')
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Needs one entry per cell."""
+        if tuple(shape) != (self.height * self.width,):
+            raise BundleError(f'a pillar_index of a {self.height} x {self.width} grid needs shape '
+                              f'({self.height * self.width},), got {tuple(shape)}')
+
+    def rotate(self, array: Array, turns: int, mirror: bool = False) -> Array:
+        """Moves the cells."""
+        grid = array.reshape(self.height, self.width)
+        return np.ascontiguousarray(rotate_grid(grid, turns, mirror)).reshape(-1)
+
+
+KINDS: dict[str, type[Any]] = {
+    'invariant': Invariant, 'invariant_field': InvariantField, 'vector_field': VectorField,
+    'pillar_points': PillarPoints, 'pillar_index': PillarIndex,
+}
+
+
+def representation_from_dict(data: Any) -> Representation:
+    """Reads a law as the manifest writes it.
+
+    Raises:
+        BundleError: The kind or one of its parameters is unknown, missing or out of range.
+    """
+    kind = KINDS.get(str(data.get('kind'))) if isinstance(data, Mapping) else None
+    if kind is None:
+        raise BundleError(f'representation must have a kind out of {sorted(KINDS)}, got {data!r}')
+    values = {key: value for key, value in data.items() if key != 'kind'}
+    try:
+        representation: Representation = kind(**values)
+    except TypeError as error:
+        raise BundleError(f'representation {data!r} must have the parameters '
+                          f'{[field.name for field in fields(kind)]}') from error
+    return representation
+
+
+def representation_to_dict(representation: Representation) -> dict[str, Any]:
+    """Writes a law as the manifest has it."""
+    kind = next(name for name, cls in KINDS.items() if type(representation) is cls)
+    return {'kind': kind, **asdict(representation)}  # type: ignore[call-overload]
+
+
+def _check_square(shape: Sequence[int], kind: str) -> None:
+    if len(shape) < 2 or shape[-1] != shape[-2]:
+        raise BundleError(f'{kind} needs a square grid in its last two axes, got {tuple(shape)}')
+
+
+def _check_integer(name: str, value: object, lowest: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
+        raise BundleError(f'{name} must be an integer >= {lowest}, got {value!r}')

@@ -1,0 +1,87 @@
+"""From a bundle to a running, accepted session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from eq_core.errors import BackendError
+from eq_core.errors import ConfigError
+from eq_core.errors import OutputError
+from eq_core.runtime.acceptance import accept as accept_session
+from eq_core.runtime.backend import Backend
+from eq_core.runtime.backend import PrepareSpec
+from eq_core.runtime.bundle import Bundle
+from eq_core.runtime.onnx_runtime import OnnxRuntimeBackend
+from eq_core.runtime.session import Session
+from eq_core.runtime.torch_reference import TorchBackend
+
+BACKENDS: Mapping[str, Callable[[], Backend]] = {
+    'onnxruntime': OnnxRuntimeBackend,
+    'torch': TorchBackend,
+}
+
+
+def open_session(bundle: Bundle, backends: Sequence[str | Backend] = ('onnxruntime',),
+                 threads: int = 1, accept: bool = True) -> Session:
+    """Opens a bundle with the first backend that can run it rightly.
+
+    Args:
+        bundle: A loaded bundle.
+        backends: Names out of `BACKENDS`, or backends, in the order of preference.
+        threads: CPU threads of one run.
+        accept: Whether the model must first reproduce its golden example and its symmetry.
+
+    Returns:
+        A session; its `notes` tell which backends were passed over and why.
+
+    Raises:
+        ConfigError: A name is unknown, the list is empty, or `threads` is out of range.
+        BackendError: No backend can run the bundle; the text gives the reason of each.
+        BundleError: The bundle was altered since it was loaded.
+    """
+    spec = PrepareSpec(threads=threads)
+    candidates = [_candidate(backend) for backend in _checked_list(backends)]
+    notes: list[str] = []
+    for backend in candidates:
+        try:
+            session = _open(backend, bundle, spec, accept)
+        except (BackendError, OutputError) as error:
+            notes.append(f'{backend.name}: {error}')
+        else:
+            session.notes.extend(notes)
+            return session
+    raise BackendError(f'{bundle.path}: no backend can run the model: {"; ".join(notes)}')
+
+
+def _open(backend: Backend, bundle: Bundle, spec: PrepareSpec, accept: bool) -> Session:
+    usable, reason = backend.available()
+    if not usable:
+        raise BackendError(reason)
+    problems = backend.supports(bundle)
+    if problems:
+        raise BackendError('; '.join(problems))
+    session = backend.load(backend.prepare(bundle, spec))
+    try:
+        session.warmup()
+        if accept:
+            accept_session(session, bundle)
+    except (BackendError, OutputError):
+        session.close()
+        raise
+    return session
+
+
+def _checked_list(backends: Sequence[str | Backend]) -> Sequence[str | Backend]:
+    if isinstance(backends, str) or not backends:
+        raise ConfigError(f'backends must be a list out of {sorted(BACKENDS)}, got {backends!r}')
+    return backends
+
+
+def _candidate(backend: str | Backend) -> Backend:
+    if not isinstance(backend, str):
+        return backend
+    if backend not in BACKENDS:
+        raise ConfigError(f'backend must be one of {sorted(BACKENDS)}, got {backend!r}')
+    return BACKENDS[backend]()

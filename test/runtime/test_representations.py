@@ -1,0 +1,165 @@
+"""The group action on tensors is the one that real points show."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eq_core.errors import BundleError
+from eq_core.groups.grid import act_on_field
+from eq_core.groups.group import PlanarGroup
+from eq_core.groups.representation import FieldType
+from eq_core.groups.representation import Representation
+from eq_core.runtime.representations import InvariantField
+from eq_core.runtime.representations import KINDS
+from eq_core.runtime.representations import PillarIndex
+from eq_core.runtime.representations import PillarPoints
+from eq_core.runtime.representations import representation_from_dict
+from eq_core.runtime.representations import representation_to_dict
+from eq_core.runtime.representations import rotate_vector
+from eq_core.runtime.representations import VectorField
+
+SIZE = 6
+TURNS = range(-4, 8)
+
+
+def cells_of(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cells (iy, ix) of a grid of unit cells centred on the origin."""
+    ix, iy = np.floor(points + SIZE / 2).astype(int).T
+    return iy, ix
+
+
+def turned(points: np.ndarray, turns: int, mirror: bool = False) -> np.ndarray:
+    """Moves (N, 2) points: perhaps (x, y) -> (x, -y), then repeatedly (x, y) -> (-y, x)."""
+    points = points * [1, -1] if mirror else points
+    for _ in range(turns % 4):
+        points = np.stack([-points[:, 1], points[:, 0]], 1)
+    return points
+
+
+@pytest.fixture
+def points() -> np.ndarray:
+    """One point somewhere in each of 12 different cells."""
+    random = np.random.default_rng(3)
+    cells = random.choice(SIZE * SIZE, 12, replace=False)
+    corner = np.stack([cells % SIZE, cells // SIZE], 1) - SIZE / 2
+    return corner + random.uniform(0.01, 0.99, (12, 2))
+
+
+@pytest.mark.parametrize('mirror', [False, True])
+@pytest.mark.parametrize('turns', TURNS)
+def test_a_value_moves_with_its_point(points: np.ndarray, turns: int, mirror: bool) -> None:
+    field, expected = np.zeros((2, 1, 3, SIZE, SIZE))
+    value = np.arange(1., 1. + len(points))
+    field[..., *cells_of(points)] = value
+    expected[..., *cells_of(turned(points, turns, mirror))] = value
+    np.testing.assert_array_equal(InvariantField().rotate(field, turns, mirror), expected)
+
+
+@pytest.mark.parametrize('mirror', [False, True])
+@pytest.mark.parametrize('turns', TURNS)
+@pytest.mark.parametrize('frequency', [1, 2, 3, 4, 5])
+def test_a_vector_moves_and_turns(
+        points: np.ndarray, turns: int, mirror: bool, frequency: int) -> None:
+    angle = np.random.default_rng(4).uniform(0, 6, len(points))
+    field, expected = np.zeros((2, 1, 2, SIZE, SIZE))
+    moved_angle = (-angle if mirror else angle) + turns * np.pi / 2
+    for canvas, where, direction in ((field, points, angle),
+                                     (expected, turned(points, turns, mirror), moved_angle)):
+        canvas[0, 0][cells_of(where)] = np.cos(frequency * direction)
+        canvas[0, 1][cells_of(where)] = np.sin(frequency * direction)
+    np.testing.assert_allclose(VectorField(frequency).rotate(field, turns, mirror), expected,
+                               atol=1e-12)
+
+
+@pytest.mark.parametrize('element', range(8))
+@pytest.mark.parametrize(('law', 'name'), [
+    (InvariantField(), 'trivial'), (VectorField(1), 'frequency_1'),
+    (VectorField(2), 'frequency_2')])
+def test_the_laws_are_those_of_the_groups(
+        law: InvariantField | VectorField, name: str, element: int) -> None:
+    group = PlanarGroup(4, mirrored=True)
+    field_type = FieldType(Representation(group, name), 2)
+    field = np.random.default_rng(8).normal(size=(3, field_type.channels, SIZE, SIZE))
+    mirror, turns = divmod(element, 4)
+    np.testing.assert_allclose(law.rotate(field, turns, bool(mirror)),
+                               act_on_field(field, field_type, element), atol=1e-12)
+
+
+def test_several_vector_fields_do_not_mix() -> None:
+    field = np.random.default_rng(5).normal(size=(1, 4, SIZE, SIZE))
+    law = VectorField(1)
+    both = law.rotate(field, 1)
+    np.testing.assert_array_equal(both[:, :2], law.rotate(field[:, :2], 1))
+    np.testing.assert_array_equal(both[:, 2:], law.rotate(field[:, 2:], 1))
+
+
+@pytest.mark.parametrize('mirror', [False, True])
+@pytest.mark.parametrize('turns', TURNS)
+def test_pillars_of_turned_points_are_the_turned_pillars(
+        points: np.ndarray, turns: int, mirror: bool) -> None:
+    def pillars(xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        iy, ix = cells_of(xy)
+        centre = np.stack([ix, iy], 1) - SIZE / 2 + 0.5
+        features = np.concatenate([np.ones((len(xy), 1)), xy - centre], 1)[:, None]
+        index = np.full(SIZE * SIZE, len(xy))
+        index[iy * SIZE + ix] = np.arange(len(xy))
+        return features, index
+    features, index = pillars(points)
+    expected_features, expected_index = pillars(turned(points, turns, mirror))
+    np.testing.assert_array_equal(PillarIndex(SIZE, SIZE).rotate(index, turns, mirror),
+                                  expected_index)
+    np.testing.assert_allclose(PillarPoints(((1, 2),)).rotate(features, turns, mirror),
+                               expected_features, atol=1e-12)
+
+
+def test_turning_changes_no_bit_and_not_the_argument() -> None:
+    x, y = np.random.default_rng(6).normal(size=(2, 5)).astype(np.float32)
+    back = rotate_vector(*rotate_vector(x, y, 1), 3)
+    np.testing.assert_array_equal(back, (x, y))
+    field = np.random.default_rng(7).normal(size=(2, SIZE, SIZE))
+    before = field.copy()
+    VectorField().rotate(field, 1)
+    np.testing.assert_array_equal(field, before)
+
+
+LAWS = [{'kind': 'invariant'}, {'kind': 'invariant_field'},
+        {'kind': 'vector_field', 'frequency': 2},
+        {'kind': 'pillar_points', 'vector_columns': [[4, 5]]},
+        {'kind': 'pillar_index', 'height': 4, 'width': 4}]
+
+
+@pytest.mark.parametrize('law', LAWS)
+def test_the_manifest_form_is_kept(law: dict) -> None:
+    assert representation_to_dict(representation_from_dict(law)) | {} == {
+        key: tuple(map(tuple, value)) if isinstance(value, list) else value
+        for key, value in law.items()}
+
+
+def test_every_kind_is_tried() -> None:
+    assert {law['kind'] for law in LAWS} == set(KINDS)
+
+
+@pytest.mark.parametrize('law', [
+    None, 'invariant', {}, {'kind': 'other'}, {'kind': 'invariant', 'extra': 1},
+    {'kind': 'vector_field', 'frequency': 0}, {'kind': 'vector_field', 'frequency': 1.5},
+    {'kind': 'vector_field', 'frequency': True}, {'kind': 'pillar_index', 'height': 4},
+    {'kind': 'pillar_index', 'height': 4, 'width': 5},
+    {'kind': 'pillar_points', 'vector_columns': [[1, 1]]},
+    {'kind': 'pillar_points', 'vector_columns': [[1, 2, 3]]},
+    {'kind': 'pillar_points', 'vector_columns': [[-1, 2]]},
+    {'kind': 'pillar_points', 'vector_columns': 5},
+    {'kind': ['invariant']},
+])
+def test_a_law_that_is_none_is_refused(law: object) -> None:
+    with pytest.raises(BundleError):
+        representation_from_dict(law)
+
+
+@pytest.mark.parametrize(('law', 'shape'), [
+    (InvariantField(), (1, 1, 4, 5)), (InvariantField(), (4,)), (VectorField(), (1, 3, 4, 4)),
+    (VectorField(), (4, 4)), (PillarIndex(4, 4), (4, 4)), (PillarPoints(((6, 8),)), (9, 2, 8)),
+])
+def test_a_law_that_the_shape_cannot_carry_is_refused(law: InvariantField, shape: tuple) -> None:
+    with pytest.raises(BundleError):
+        law.check(shape)
