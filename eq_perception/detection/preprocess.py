@@ -1,0 +1,200 @@
+"""From a scan to the network's input: heights above ground, pillars, padded rows.
+
+Everything here commutes with turns about the sensor's vertical axis: the ground is a least-squares
+plane, cells are symmetric about the sensor, and which points of a full pillar are kept depends on
+their order of arrival only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eq_core.geometry.points import Points
+from eq_perception.detection.config import DetectorConfig
+from eq_perception.detection.config import POINT_FEATURES
+
+GROUND_CELL = 3.2           # [m]; a car leaves ground visible in a cell of this size
+GROUND_BANDS = (2., 1., .5, .3, .3)   # residuals kept in successive fits [m]
+
+Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Pillars:
+    """The network's input of one scan.
+
+    Attributes:
+        points: (P, K, 8) float32; see `pillarize`.
+        index: (H * W,) int64, the row of each cell's pillar, P for an empty cell.
+        ground: (3,) float64, the plane ``z = a x + b y + c`` that heights refer to.
+        dropped: Pillars that did not fit into `max_pillars`.
+    """
+
+    points: Float
+    index: NDArray[np.int64]
+    ground: NDArray[np.float64]
+    dropped: int
+
+
+def fit_ground(xyz: Float, point_cloud_range: float) -> NDArray[np.float64]:
+    """Fits a plane to the lowest points of coarse cells, by repeated trimmed least squares.
+
+    Args:
+        xyz: (N, 3) float32 [m].
+        point_cloud_range: Half edge of the square looked at [m].
+
+    Returns:
+        (a, b, c) of ``z = a x + b y + c``; zeros if there is too little to fit.
+    """
+    lowest = _lowest_points(xyz, point_cloud_range)
+    if len(lowest) < 3:
+        return np.array([0., 0., lowest[:, 2].min() if len(lowest) else 0.])
+    near = lowest[np.hypot(lowest[:, 0], lowest[:, 1]) < 25.]
+    plane = np.array([0., 0., np.quantile((near if len(near) > 8 else lowest)[:, 2], 0.3)])
+    design = np.column_stack([lowest[:, :2], np.ones(len(lowest))])
+    # Two weak observations of a level plane keep sparse scans from tilting it.
+    prior = np.diag([500., 500., 0.])
+    for band in GROUND_BANDS:
+        residual = lowest[:, 2] - design @ plane
+        kept = np.abs(residual) < band
+        if kept.sum() < 3:
+            break
+        part = design[kept]
+        plane = np.linalg.solve(part.T @ part + prior, part.T @ lowest[kept, 2])
+    return np.asarray(plane)
+
+
+def _lowest_points(xyz: Float, point_cloud_range: float) -> NDArray[np.float64]:
+    """Returns (M, 3) float64, the lowest point of every occupied coarse cell."""
+    edge = 2 * round(point_cloud_range / GROUND_CELL)
+    cell, inside = _cells(xyz, edge, GROUND_CELL)
+    candidates = np.flatnonzero(inside)
+    if not len(candidates):
+        return np.zeros((0, 3))
+    cell, z = cell[candidates], xyz[candidates, 2]
+    floor = np.full(edge * edge, np.inf, np.float32)
+    np.minimum.at(floor, cell, z)
+    at_floor = candidates[z == floor[cell]]
+    return xyz[at_floor].astype(np.float64)
+
+
+def _cells(xyz: Float, edge: int, size: float) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Returns each point's cell [iy * edge + ix] and whether it is inside the grid.
+
+    Cells are counted outward from the axes, so that a point on a border goes to the outer cell on
+    every side: plain `floor` would favour one side and break the symmetry for quantised data.
+    """
+    half = edge // 2
+    column = []
+    for axis in (0, 1):
+        value = xyz[:, axis] * np.float32(1 / size)
+        outward = np.minimum(np.abs(value), 1e6).astype(np.int32)
+        column.append(np.where(np.signbit(value), half - 1 - outward, half + outward))
+    ix, iy = column
+    inside = (ix >= 0) & (ix < edge) & (iy >= 0) & (iy < edge)
+    return iy * edge + ix, inside
+
+
+def pillarize(points: Points, config: DetectorConfig, max_pillars: int | None = None) -> Pillars:
+    """Groups a scan (or stacked sweeps) into pillars.
+
+    Per kept point: height above ground, height above the pillar's mean, intensity, time offset,
+    xy relative to the cell's centre, xy relative to the pillar's mean point. Pillars of fewer than
+    K points repeat their own points, which leaves a maximum over points unchanged.
+
+    Args:
+        points: The scan, gravity-aligned, finite.
+        config: Grid and limits.
+        max_pillars: Rows of the result; `config.max_pillars` if None, as many as there are
+            occupied cells if 0 (training).
+
+    Returns:
+        Rows, index map, ground plane and the number of pillars that did not fit.
+    """
+    ground = fit_ground(points.xyz, config.point_cloud_range)
+    x, y, z = points.xyz.T
+    height = z - (ground[0] * x + ground[1] * y + ground[2]).astype(np.float32)
+    edge, size, limit = config.grid_size, config.voxel_size, config.points_per_pillar
+    cell, inside = _cells(points.xyz, edge, size)
+    inside &= (height > config.z_range[0]) & (height < config.z_range[1])
+    kept = np.flatnonzero(inside)
+    kept = kept[np.argsort(cell[kept], kind='stable')]
+    cell = cell[kept]
+    start = np.flatnonzero(np.diff(cell, prepend=-1))
+    count = np.diff(start, append=len(cell))
+    pillar_cell = cell[start]
+    if max_pillars is None:
+        max_pillars = config.max_pillars
+    rows, dropped = len(start), 0
+    if max_pillars and rows > max_pillars:
+        chosen = _innermost(pillar_cell, edge, max_pillars)
+        start, count, pillar_cell = start[chosen], count[chosen], pillar_cell[chosen]
+        rows, dropped = len(chosen), rows - len(chosen)
+    capacity = max_pillars or rows
+    table = np.zeros((capacity, limit, POINT_FEATURES), np.float32)
+    index = np.full(edge * edge, capacity, np.int64)
+    index[pillar_cell] = np.arange(rows)
+    if rows:
+        feature = np.stack([height, points.intensity, points.time_offset, x, y])[:, kept]
+        _fill(table[:rows], feature, start, count, pillar_cell, config)
+    return Pillars(table, index, ground, dropped)
+
+
+def _innermost(cell: NDArray[np.int32], edge: int, count: int) -> NDArray[np.int64]:
+    """Positions of at most `count` cells nearest to the sensor, whole rings of equal distance."""
+    iy, ix = np.divmod(cell, edge)
+    distance = (2 * ix + 1 - edge) ** 2 + (2 * iy + 1 - edge) ** 2
+    return np.flatnonzero(distance < np.partition(distance, count)[count])
+
+
+def _fill(table: Float, feature: Float, start: NDArray[np.int64], count: NDArray[np.int64],
+          cell: NDArray[np.int32], config: DetectorConfig) -> None:
+    """Writes the rows of `pillarize`; `feature` is (5, M): height, intensity, time, x, y."""
+    limit, edge = config.points_per_pillar, config.grid_size
+    slot = np.arange(limit)
+    spread = slot * np.maximum(count, limit)[:, None] // limit    # even steps if there are many
+    source = start[:, None] + np.minimum(spread, count[:, None] - 1)
+    source = np.where(count[:, None] < limit, start[:, None] + slot % count[:, None], source)
+    # reduceat sums from each start to the next kept one; after dropping outer pillars that would
+    # run over the gaps, so sums come from a running total instead.
+    total = np.cumsum(feature[[0, 3, 4]], axis=1, dtype=np.float64)
+    total = np.concatenate([np.zeros((3, 1)), total], axis=1)
+    mean = ((total[:, start + count] - total[:, start]) / count).astype(np.float32)
+    iy, ix = np.divmod(cell, edge)
+    size = config.voxel_size
+    centre_x = ((ix + .5 - edge / 2) * size).astype(np.float32)
+    centre_y = ((iy + .5 - edge / 2) * size).astype(np.float32)
+    height, intensity, time, x, y = feature[:, source]
+    table[..., 0] = height
+    table[..., 1] = height - mean[0][:, None]
+    table[..., 2] = intensity
+    table[..., 3] = time
+    table[..., 4] = x - centre_x[:, None]
+    table[..., 5] = y - centre_y[:, None]
+    table[..., 6] = x - mean[1][:, None]
+    table[..., 7] = y - mean[2][:, None]
+
+
+def stack_sweeps(sweeps: list[Points], poses: list[NDArray[np.float64]] | None = None) -> Points:
+    """Moves past scans into the frame of the newest one and stacks them.
+
+    Args:
+        sweeps: Newest first, stamps in ns.
+        poses: odom <- sensor of each sweep, (4, 4); identity if None.
+
+    Returns:
+        One scan with the newest one's frame and stamp; `time_offset` is the age relative to it
+        [s], zero or below.
+    """
+    newest = sweeps[0]
+    moved = []
+    for number, sweep in enumerate(sweeps):
+        age = np.float32((sweep.stamp - newest.stamp) * 1e-9)
+        if number and poses is not None:
+            sweep = sweep.transformed(np.linalg.inv(poses[0]) @ poses[number], newest.frame_id)
+        moved.append((sweep.xyz, sweep.intensity, np.full(len(sweep), age, np.float32)))
+    xyz, intensity, time = (np.concatenate(column) for column in zip(*moved, strict=True))
+    return Points(xyz, intensity, time, newest.frame_id, newest.stamp)
