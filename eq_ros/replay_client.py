@@ -1,0 +1,180 @@
+"""The other end of a node under replay: feeds it, hears it, knows its state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import threading
+import time
+from types import TracebackType
+
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+from eq_core.errors import EqError
+from eq_ros.bag_player import BagPlayer
+from eq_ros.balance import Balance
+from eq_ros.balance import find_balance
+from eq_ros.recorder import has_message
+from eq_ros.recorder import RecordedMessage
+from eq_ros.recorder import Recorder
+
+OBJECTS_TYPE = 'vision_msgs/msg/Detection3DArray'
+LABELS_TYPE = 'vision_msgs/msg/LabelInfo'
+MARKERS_TYPE = 'visualization_msgs/msg/MarkerArray'
+DIAGNOSTICS_TYPE = 'diagnostic_msgs/msg/DiagnosticArray'
+
+
+class ReplayClient:
+    """A node of its own in its own thread that plays to and records one detector node.
+
+    Use as a context manager: the executor is stopped and joined before rclpy shuts down, because
+    a thread that still spins then ends the process.
+    """
+
+    def __init__(self, node_name: str, sink: Callable[[RecordedMessage], None],
+                 domain_id: int | None = None) -> None:
+        """Joins the graph.
+
+        Args:
+            node_name: Fully qualified name of the detector, such as ``'/lidar_detector'``.
+            sink: Called with every message that the detector publishes, in order of arrival.
+            domain_id: DDS domain; that of the environment if None.
+        """
+        self.node_name = '/' + node_name.strip('/')
+        self.records_objects = has_message(OBJECTS_TYPE)
+        self._sink = sink
+        self._changed = threading.Condition()
+        self._failure: Exception | None = None
+        self._balance: Balance | None = None
+        self._balance_time = 0
+        self._context = Context()
+        self._context.init(args=[], domain_id=domain_id)
+        self._node = Node('eq_replay', context=self._context, enable_rosout=False,
+                          start_parameter_services=False, use_global_arguments=False)
+        self._join()
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin, name='replay_client', daemon=True)
+        self._thread.start()
+
+    def _join(self) -> None:
+        # The order matters. A participant announces its ends in the order in which they were
+        # made, so whoever has answered our last one (service, diagnostics) knows all the others,
+        # and neither the first scan nor the first answer can get lost to discovery.
+        self.player = BagPlayer(self._node, f'{self.node_name}/input/pointcloud')
+        recorder = Recorder(self._node, self._receive)
+        if self.records_objects:
+            recorder.listen(f'{self.node_name}/output/objects', OBJECTS_TYPE)
+            recorder.listen(f'{self.node_name}/output/label_info', LABELS_TYPE, latched=True)
+        recorder.listen(f'{self.node_name}/debug/markers', MARKERS_TYPE)
+        recorder.listen('/diagnostics', DIAGNOSTICS_TYPE)
+        self._state = self._node.create_client(GetState, f'{self.node_name}/get_state')
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            return
+
+    def _receive(self, message: RecordedMessage) -> None:
+        balance = None
+        try:
+            if message.type_name == DIAGNOSTICS_TYPE:
+                balance = find_balance(message.decode(), self.node_name)
+            self._sink(message)
+        except Exception as error:  # noqa: BLE001 - it would end the thread without a word
+            self._failure = error
+        with self._changed:
+            if balance is not None:
+                self._balance, self._balance_time = balance, message.received
+            self._changed.notify_all()
+
+    @property
+    def balance(self) -> Balance:
+        """The newest balance that the node has published."""
+        with self._changed:
+            return self._balance or Balance()
+
+    @property
+    def balance_time(self) -> int:
+        """Steady time at which `balance` came in [ns]; 0 before the first."""
+        with self._changed:
+            return self._balance_time
+
+    def wait(self, predicate: Callable[[], bool], timeout: float) -> bool:
+        """Waits until something that came in makes `predicate` true.
+
+        Args:
+            predicate: Evaluated after every message; must be quick.
+            timeout: Longest wait [s].
+
+        Returns:
+            Whether it became true.
+
+        Raises:
+            EqError: A message could not be taken.
+        """
+        with self._changed:
+            became = self._changed.wait_for(lambda: bool(self._failure) or predicate(), timeout)
+        if self._failure is not None:
+            raise EqError(f'a message of the node could not be recorded: {self._failure!r}'
+                          ) from self._failure
+        return became
+
+    def wait_until_active(self, timeout: float, check: Callable[[], None]) -> None:
+        """Waits until the node is active, listens to us and is heard by us.
+
+        Args:
+            timeout: Longest wait [s].
+            check: Called again and again; raises if the node can no longer become active.
+
+        Raises:
+            EqError: The time is over (the text names the last state seen), or the node says
+                that it cannot become active.
+        """
+        seen = 'not there'
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            check()
+            if self.balance.fault:
+                raise EqError(f'{self.node_name} cannot work: {self.balance.fault}')
+            seen = self._lifecycle_state() or seen
+            if seen == 'active':
+                listening = self.wait(
+                    lambda: self.player.listeners > 0 and self._balance is not None, 0.5)
+                if listening:
+                    return
+                seen = 'active, but it does not listen yet'
+            time.sleep(0.05)
+        raise EqError(f'{self.node_name} was not active after {timeout:g} s (last: {seen})')
+
+    def _lifecycle_state(self) -> str | None:
+        if not self._state.wait_for_service(timeout_sec=0.2):
+            return None
+        future = self._state.call_async(GetState.Request())
+        done = threading.Event()
+        future.add_done_callback(lambda _: done.set())
+        if not done.wait(1.) or future.result() is None:
+            return None
+        current = future.result().current_state
+        return 'active' if current.id == State.PRIMARY_STATE_ACTIVE else str(current.label)
+
+    def close(self) -> None:
+        """Leaves the graph."""
+        self._executor.shutdown()
+        self._thread.join(5.)
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+    def __enter__(self) -> ReplayClient:
+        """Is itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        """Leaves the graph."""
+        self.close()

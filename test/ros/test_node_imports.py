@@ -1,0 +1,23 @@
+"""What a node process must not carry: torch and the offline libraries."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2')
+
+HEAVY = ('torch', 'open3d', 'matplotlib', 'onnx', 'rosbags', 'mcap', 'typer', 'eq_eval')
+
+
+def test_node_imports_neither_torch_nor_offline_libraries(repository: Path) -> None:
+    code = ('import json, sys, eq_perception.nodes.lidar_detector, onnxruntime;'
+            f'print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))')
+    result = subprocess.run([sys.executable, '-c', code], check=True, capture_output=True,
+                            text=True, env=dict(os.environ, PYTHONPATH=str(repository)))
+    assert json.loads(result.stdout.splitlines()[-1]) == []
