@@ -1,0 +1,64 @@
+"""Training-time augmentation of a stacked scan and its boxes."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eq_core.geometry.boxes3d import Boxes3D
+from eq_core.geometry.points import Points
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges of random changes.
+
+    Attributes:
+        yaw_degrees: The scene turns by up to this either way.
+        flip: Whether the scene may be mirrored.
+        scale: Sizes change by up to this fraction.
+        height: The sensor is raised or lowered by up to this [m].
+        dropout: Up to this fraction of points is lost.
+        intensity: Reflectances are scaled by up to this fraction.
+    """
+
+    yaw_degrees: float = 45.
+    flip: bool = True
+    scale: float = .05
+    height: float = .3
+    dropout: float = .5
+    intensity: float = .5
+
+
+def augment(points: Points, boxes: Boxes3D, augmentation: Augmentation,
+            rng: np.random.Generator) -> tuple[Points, Boxes3D]:
+    """Draws one random change and applies it to points and boxes alike."""
+    angle = np.deg2rad(rng.uniform(-1, 1) * augmentation.yaw_degrees)
+    scale = 1 + rng.uniform(-1, 1) * augmentation.scale
+    mirror = bool(augmentation.flip and rng.random() < .5)
+    linear = _linear(angle, mirror)
+    lift = np.array([0, 0, rng.uniform(-1, 1) * augmentation.height])
+    xyz = (scale * linear @ points.xyz.T.astype(np.float64)).T + lift
+    gain = 1 + rng.uniform(-1, 1) * augmentation.intensity
+    changed = dataclasses.replace(points, xyz=xyz.astype(np.float32),
+                                  intensity=np.minimum(points.intensity * np.float32(gain), 1))
+    kept = rng.random(len(points)) >= max(0., rng.uniform(-1, 1)) * augmentation.dropout
+    return changed.select(kept), _turn_boxes(boxes, linear, scale, lift, mirror)
+
+
+def _linear(angle: float, mirror: bool) -> NDArray[np.float64]:
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+    return turn @ np.diag([1., -1., 1.]) if mirror else turn
+
+
+def _turn_boxes(boxes: Boxes3D, linear: NDArray[np.float64], scale: float,
+                lift: NDArray[np.float64], mirror: bool) -> Boxes3D:
+    heading = linear[:2, :2] @ np.stack([np.cos(boxes.yaw), np.sin(boxes.yaw)])
+    return dataclasses.replace(
+        boxes, center=scale * boxes.center @ linear.T + lift, size=scale * boxes.size,
+        yaw=np.arctan2(heading[1], heading[0]),
+        velocity=scale * boxes.velocity @ linear[:2, :2].T)

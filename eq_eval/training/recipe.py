@@ -1,0 +1,59 @@
+"""What fixes a training run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from eq_core.errors import ConfigError
+from eq_eval.training.augmentation import Augmentation
+from eq_perception.detection.config import DetectorConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run of the detector.
+
+    Attributes:
+        detector: Network and grid.
+        augmentation: Random changes of each sample.
+        iterations: Optimiser steps.
+        batch_size: Scans of a step.
+        learning_rate: Peak of the one-cycle schedule.
+        weight_decay: Of AdamW.
+        warm_up: Part of the steps that raise the learning rate.
+        averaging: Decay of the exponential moving average of the weights that is exported.
+        fraction: Part of the training scenes that is used.
+        seed: Seed of weights and draws.
+        threads: Threads of torch.
+    """
+
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    iterations: int = 4000
+    batch_size: int = 4
+    learning_rate: float = 3e-3
+    weight_decay: float = .01
+    warm_up: float = .1
+    averaging: float = .998
+    fraction: float = 1.
+    seed: int = 0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            ConfigError: A value is out of range.
+        """
+        if self.iterations < 1 or self.batch_size < 1:
+            raise ConfigError('iterations and batch_size must be at least 1, got '
+                              f'{self.iterations} and {self.batch_size}')
+        if not 0 < self.fraction <= 1:
+            raise ConfigError(f'fraction must be in (0, 1], got {self.fraction}')
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a manifest or a log."""
+        return asdict(self)

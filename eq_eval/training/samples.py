@@ -1,0 +1,92 @@
+"""From stored scenes to network inputs and targets, one random draw at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eq_eval.training.augmentation import augment
+from eq_eval.training.augmentation import Augmentation
+from eq_eval.training.scan_store import ScanStore
+from eq_eval.training.scenes import SCANS_PER_SEQUENCE
+from eq_perception.detection.config import DetectorConfig
+from eq_perception.detection.preprocess import pillarize
+from eq_perception.detection.preprocess import stack_sweeps
+from eq_perception.detection.targets import make_targets
+from eq_perception.detection.targets import Targets
+
+SWEEP_CHANCES = (.6, .2, .2)   # of training on 1, 2, 3 sweeps
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs of several samples, pillars one after another, and their targets."""
+
+    pillar_points: NDArray[np.float32]
+    pillar_index: NDArray[np.int64]
+    targets: list[Targets]
+
+
+@dataclass(frozen=True)
+class SampleStream:
+    """Batch number -> batch, a pure function of the seed, so that a resumed run sees the same.
+
+    Attributes:
+        store: Scenes to draw from.
+        config: The detector's grid.
+        augmentation: Random changes.
+        batch_size: Samples of a batch.
+        seed: Seed of every draw.
+    """
+
+    store: ScanStore
+    config: DetectorConfig
+    augmentation: Augmentation
+    batch_size: int
+    seed: int
+
+    def batch(self, number: int) -> Batch:
+        """Makes batch `number`."""
+        epoch_of = [divmod(number * self.batch_size + place, len(self.store))
+                    for place in range(self.batch_size)]
+        points, indices, targets, rows = [], [], [], 0
+        for place, (epoch, position) in enumerate(epoch_of):
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.store))
+            rng = np.random.default_rng([self.seed, number, place, 1])
+            pillars, index, target = self._sample(int(order[position]), rng)
+            # Empty cells point past the sample's own rows; they are redirected below.
+            indices.append(np.where(index == len(pillars), -1, index + rows))
+            points.append(pillars)
+            targets.append(target)
+            rows += len(pillars)
+        index = np.stack(indices)
+        return Batch(np.concatenate(points), np.where(index < 0, rows, index), targets)
+
+    def _sample(self, sequence: int, rng: np.random.Generator
+                ) -> tuple[NDArray[np.float32], NDArray[np.int64], Targets]:
+        newest = int(rng.integers(SCANS_PER_SEQUENCE))
+        chances = np.array(SWEEP_CHANCES[:min(newest + 1, self.config.max_sweeps)])
+        sweeps = 1 + int(rng.choice(len(chances), p=chances / chances.sum()))
+        stack = self.store.load(sequence, [newest - age for age in range(sweeps)])
+        scan = stack[0]
+        if scan.boxes is None or scan.num_points is None:
+            raise ValueError(f'{self.store.names[sequence]}: training needs boxes')
+        points = stack_sweeps([one.points for one in stack], [one.pose for one in stack])
+        points, boxes = augment(points, scan.boxes, self.augmentation, rng)
+        pillars = pillarize(points, self.config, max_pillars=0)
+        target = make_targets(boxes, scan.num_points, pillars.ground, self.config, sweeps > 1)
+        return pillars.points, pillars.index, target
+
+    def batches(self, first: int, last: int) -> Iterator[Batch]:
+        """Yields batches `first` .. `last` - 1, the next one being made meanwhile."""
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(self.batch, first)
+            for number in range(first + 1, last + 1):
+                ready = coming.result()
+                if number < last:
+                    coming = pool.submit(self.batch, number)
+                yield ready
