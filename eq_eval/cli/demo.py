@@ -1,0 +1,121 @@
+"""`eq demo`: a recording through the live graph, and a report to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+import os
+from pathlib import Path
+import shlex
+import sys
+from typing import Annotated
+
+import typer
+
+WORLD, SENSOR, SEED, SCANS = 'street', 'hdl64e', 4, 30
+RUNS = Path('runs')
+Tell = Callable[[int, int, str], None]
+
+
+def demo(
+    bag: Annotated[Path | None, typer.Option(
+        help='Recording to play; a simulated street if not given.')] = None,
+    out: Annotated[Path | None, typer.Option(
+        help='Folder of the results; runs/<date and time> if not given.')] = None,
+    model: Annotated[Path | None, typer.Option(
+        help='Folder of the bundle; the shipped one if not given.')] = None,
+    topic: Annotated[str | None, typer.Option(help='Topic of the clouds in a bag.')] = None,
+    labels: Annotated[Path | None, typer.Option(
+        help='Labelled recording of the same scans.')] = None,
+    scans: Annotated[int, typer.Option(help='Scans of the simulated street.', min=2)] = SCANS,
+    threads: Annotated[int, typer.Option(help='Threads of the inference.', min=1)] = 1,
+    look: Annotated[bool, typer.Option(
+        '--open/--no-open', help='Open the report in a browser where there is a screen.')] = True,
+    quick: Annotated[bool, typer.Option('--quick', help='Ten scans.')] = False,
+    json: Annotated[bool, typer.Option('--json', help='Print JSON on the last line.')] = False,
+) -> None:
+    """Plays a recording through a live ROS 2 graph and writes a report.
+
+    Without --bag a labelled street is simulated on first use and kept in runs/recordings.
+    """
+    from eq_eval.cli.output import console
+    from eq_eval.cli.output import emit
+    from eq_eval.cli.replay import progress_bar
+    from eq_eval.cli.replay import short
+    from eq_eval.replay.environment import require_ros
+    require_ros()
+    from eq_eval.replay.runner import ReplayOptions
+    from eq_eval.replay.workflow import balance_line
+    from eq_eval.replay.workflow import Job
+    from eq_eval.replay.workflow import run_job
+
+    target = out or RUNS / datetime.now().strftime('%Y-%m-%d_%H-%M-%S')
+    limit = 10 if quick else None
+    with progress_bar() as tell:
+        path = bag or simulated_street(RUNS / 'recordings', min(scans, limit or scans), tell)
+        job = Job(path, target, shlex.join(['eq', *sys.argv[1:]]),
+                  ReplayOptions(model=model, limit=limit, parameters={'threads': str(threads)}),
+                  topic, labels=labels, turn=bag is None)
+        result = run_job(job, tell)
+    point_latest(target)
+    emit(result if json else short(result), json, f'demo on {result["recording"]}')
+    console.print(f"report: {result['report']}", soft_wrap=True)
+    console.print(balance_line(result), soft_wrap=True)
+    if look and not json:
+        open_in_browser(Path(result['report']))
+    if not result['accounted']:
+        raise typer.Exit(1)
+
+
+def simulated_street(folder: Path, scans: int, tell: Tell) -> Path:
+    """The demo's own recording; simulated where it is not there yet.
+
+    Args:
+        folder: Where recordings are kept.
+        scans: Scans in it, 10 per second.
+        tell: Told scans done, scans in all, and what is going on.
+    """
+    import shutil
+
+    from eq_eval.datasets.write_rosbag import write_rosbag
+    from eq_eval.simulation import simulate_sequence
+
+    path = folder / f'{WORLD}_{SENSOR}_seed{SEED}_{scans}'
+    if (path / 'metadata.yaml').is_file():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f'.draft_{os.getpid()}'
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+
+    def counted():  # type: ignore[no-untyped-def]
+        sequence = simulate_sequence(WORLD, SENSOR, SEED, scans, 'test')
+        for done, scan in enumerate(sequence, start=1):
+            tell(done, scans, 'simulating a street')
+            yield scan
+
+    write_rosbag(counted(), draft / path.name)
+    shutil.rmtree(path, ignore_errors=True)
+    (draft / path.name).rename(path)  # a recording that is there is complete
+    draft.rmdir()
+    return path
+
+
+def point_latest(target: Path) -> None:
+    """Lets runs/latest lead to a run; without a word where the file system knows no links."""
+    if target.parent.resolve() != RUNS.resolve():
+        return
+    link, draft = RUNS / 'latest', RUNS / f'.latest.{os.getpid()}'
+    try:
+        draft.symlink_to(target.name)
+        draft.replace(link)
+    except OSError:
+        draft.unlink(missing_ok=True)
+
+
+def open_in_browser(report: Path) -> None:
+    """Opens a report where somebody could see it."""
+    import webbrowser
+
+    if sys.stdout.isatty() and (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
+        webbrowser.open(report.resolve().as_uri())

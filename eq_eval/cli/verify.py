@@ -1,0 +1,75 @@
+"""`eq verify PATH`: is this model bundle whole, right, and as symmetric as it says?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+from typing import Any
+
+import typer
+
+
+def verify(
+    path: Annotated[Path, typer.Argument(help='Folder of the bundle.')],
+    backend: Annotated[str, typer.Option(help='onnxruntime or torch.')] = 'onnxruntime',
+    threads: Annotated[int, typer.Option(help='Threads of the inference.')] = 1,
+    quick: Annotated[bool, typer.Option(help='Changes nothing: it is always quick.')] = False,
+    json: Annotated[bool, typer.Option(help='Print JSON on the last line.')] = False,
+) -> None:
+    """Checks every hash of a model bundle, its golden example and its equivariance.
+
+    Exit code 1 if anything is wrong.
+    """
+    from eq_eval.cli.output import emit
+
+    result = verify_bundle(path, backend, threads)
+    emit(result, json, f'verify {path}')
+    if not result['ok']:
+        raise typer.Exit(1)
+
+
+def verify_bundle(path: Path, backend: str = 'onnxruntime', threads: int = 1) -> dict[str, Any]:
+    """Measures what `eq verify` tells.
+
+    Args:
+        path: Folder of the bundle.
+        backend: Name of the inference backend.
+        threads: Threads of the inference.
+
+    Returns:
+        ``ok``, ``problems`` (a line each), ``golden_error`` and ``equivariance_error`` (relative,
+        None if not measured; the latter is None for a trivial group too), both by output,
+        ``quarter_turn_error`` (as if the group were C4, whatever it is), ``tolerance``, ``files``
+        (hashes that were checked), ``checksum`` of the whole, and who made and ran it.
+
+    Raises:
+        ConfigError: The backend is unknown or `threads` is out of range.
+    """
+    from eq_core.errors import BackendError
+    from eq_core.errors import BundleError
+    from eq_core.errors import OutputError
+    from eq_core.runtime import Bundle
+    from eq_core.runtime import equivariance_errors
+    from eq_core.runtime import examine
+    from eq_core.runtime import open_session
+
+    result: dict[str, Any] = {'ok': False, 'path': str(path), 'backend': backend,
+                              'golden_error': None, 'equivariance_error': None}
+    try:
+        bundle = Bundle.load(path)
+        result |= _describe(bundle)
+        with open_session(bundle, [backend], threads, accept=False) as session:
+            report = examine(session, bundle)
+            turning = equivariance_errors(session, bundle.golden()[0])
+            return {**result, **report.to_dict(), 'quarter_turn_error': max(turning.values()),
+                    'library': session.stats()['library']}
+    except (BundleError, BackendError, OutputError) as error:
+        return {**result, 'problems': [str(error)]}
+
+
+def _describe(bundle: Any) -> dict[str, Any]:
+    manifest = bundle.manifest
+    return {'name': manifest.name, 'group': manifest.group.name, 'checksum': bundle.checksum,
+            'files': dict(manifest.sha256), 'license': manifest.license,
+            'classes': list(manifest.classes),
+            'tolerance': manifest.to_dict()['tolerance']['fp32']}

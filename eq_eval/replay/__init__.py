@@ -1,0 +1,1 @@
+"""Replay: a recording through the live ROS 2 graph, everything recorded and accounted for."""

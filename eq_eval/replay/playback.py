@@ -1,0 +1,224 @@
+"""Plays scans through a node and finds out what became of each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections import deque
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
+import time
+
+from eq_core.errors import EqError
+from eq_core.geometry.points import Points
+from eq_eval.replay.outcome import PUBLISHED
+from eq_eval.replay.outcome import ScanOutcome
+from eq_eval.replay.outcome import UNANSWERED
+from eq_ros.balance import Balance
+from eq_ros.detected_boxes import boxes_of
+from eq_ros.detected_boxes import stamp_of
+from eq_ros.recorder import RecordedMessage
+from eq_ros.replay_client import MARKERS_TYPE
+from eq_ros.replay_client import OBJECTS_TYPE
+from eq_ros.replay_client import ReplayClient
+
+_FIRST_PAUSE = 0.1     # [s]
+_CLOCK_PERIOD = 0.01   # [s] of simulated time between two ticks while playing by the clock
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """A scan on its way out.
+
+    Attributes:
+        index: Position in the recording.
+        stamp: Header stamp [ns].
+        num_points: Points in it.
+        cloud: The scan, or its serialised PointCloud2.
+    """
+
+    index: int
+    stamp: int
+    num_points: int
+    cloud: Points | bytes
+
+
+@dataclass(eq=False)
+class _Ticket:
+    """What is known of one scan so far."""
+
+    index: int
+    stamp: int
+    num_points: int
+    sent: int
+    status: str = ''
+
+
+class Answers:
+    """Sorts what the node says by the stamp of the scan that it answers."""
+
+    def __init__(self, forward: Callable[[RecordedMessage], None]) -> None:
+        """Starts empty.
+
+        Args:
+            forward: Called with every message, such as the writer of a bag.
+        """
+        self.answer_type = OBJECTS_TYPE
+        self._forward = forward
+        self._waiting: dict[int, deque[RecordedMessage]] = defaultdict(deque)
+        self.last_time = 0
+
+    def receive(self, message: RecordedMessage) -> None:
+        """Takes one message; called from the executor's thread."""
+        self._forward(message)
+        if message.type_name != self.answer_type:
+            return
+        decoded = message.decode()
+        if self.answer_type == MARKERS_TYPE:
+            decoded = decoded.markers[0] if decoded.markers else None
+        if decoded is not None:
+            self._waiting[stamp_of(decoded.header)].append(message)
+            self.last_time = message.received
+
+    def count(self, stamp: int) -> int:
+        """How many answers to scans of this stamp wait to be taken."""
+        return len(self._waiting[stamp]) if stamp in self._waiting else 0
+
+    def take(self, stamp: int) -> RecordedMessage | None:
+        """Takes the oldest answer to a scan of this stamp."""
+        return self._waiting[stamp].popleft() if self.count(stamp) else None
+
+
+class Playback:
+    """Plays scans one after the other, in lock-step or by the clock."""
+
+    def __init__(self, client: ReplayClient, answers: Answers, check: Callable[[], None],
+                 scan_timeout: float = 20.) -> None:
+        """Keeps its parts.
+
+        Args:
+            client: The other end of the node.
+            answers: The sink of `client`.
+            check: Raises if the node has died.
+            scan_timeout: Longest wait for the answer to one scan [s].
+        """
+        self._client, self._answers, self._check = client, answers, check
+        self._scan_timeout = scan_timeout
+        self._tickets: list[_Ticket] = []
+
+    @property
+    def num_played(self) -> int:
+        """Scans sent so far."""
+        return len(self._tickets)
+
+    def lock_step(self, scans: Iterable[Played]) -> Iterator[Played]:
+        """Sends each scan when the one before was answered or dropped.
+
+        Yields:
+            Each scan once its fate is known.
+        """
+        for scan in scans:
+            known = self._client.balance
+            ticket = self._send(scan)
+            ticket.status = self._await(ticket, known)
+            yield scan
+
+    def by_the_clock(self, scans: Iterable[Played], rate: float) -> Iterator[Played]:
+        """Sends each scan at its recorded time, `rate` times as fast, answered or not.
+
+        Yields:
+            Each scan once it is sent.
+        """
+        first: int | None = None
+        start = time.monotonic()
+        for scan in scans:
+            first = scan.stamp if first is None else first
+            self._tick_until(scan.stamp, first, start, rate)
+            self._check()
+            self._send(scan)
+            yield scan
+
+    def _tick_until(self, stamp: int, first: int, start: float, rate: float) -> None:
+        while True:
+            elapsed = (time.monotonic() - start) * rate
+            remaining = (stamp - first) / 1e9 - elapsed
+            if remaining <= 0:
+                return
+            self._client.player.tick(first + round(elapsed * 1e9))
+            time.sleep(min(remaining, _CLOCK_PERIOD) / rate)
+
+    def _send(self, scan: Played) -> _Ticket:
+        if not self._tickets:
+            # The node shall not meet the jump of time to the recording in its first scan.
+            self._client.player.tick(scan.stamp)
+            time.sleep(_FIRST_PAUSE)
+        ticket = _Ticket(scan.index, scan.stamp, scan.num_points, time.monotonic_ns())
+        self._tickets.append(ticket)
+        self._client.player.play(scan.cloud, scan.stamp)
+        return ticket
+
+    def _await(self, ticket: _Ticket, known: Balance) -> str:
+        def decided() -> bool:
+            return (self._answers.count(ticket.stamp) > 0
+                    or self._client.balance.num_dropped > known.num_dropped)
+
+        deadline = time.monotonic() + self._scan_timeout
+        while not self._client.wait(decided, 0.5):
+            self._check()
+            if time.monotonic() > deadline:
+                return UNANSWERED
+        if self._answers.count(ticket.stamp):
+            return ''  # settled with its answer at the end
+        now = self._client.balance.dropped
+        reasons = [reason for reason, count in now.items() if count > known.dropped.get(reason, 0)]
+        return f'dropped:{reasons[0]}'
+
+    def settle(self, timeout: float = 5.) -> Balance:
+        """Waits until the node's balance covers everything that was sent.
+
+        Returns:
+            The last balance heard.
+        """
+        def settled() -> bool:
+            balance = self._client.balance
+            return (self._client.balance_time > self._answers.last_time
+                    and balance.in_flight == 0 and balance.received >= len(self._tickets))
+
+        self._client.wait(settled, timeout)
+        return self._client.balance
+
+    def outcomes(self, class_names: tuple[str, ...], balance: Balance) -> list[ScanOutcome]:
+        """What became of every scan; each answer goes to the oldest scan of its stamp.
+
+        Args:
+            class_names: Names that the labels of the boxes index.
+            balance: The node's last balance, which tells why scans without an answer have none.
+
+        Raises:
+            EqError: The node answered with a stamp or class that nobody asked for.
+        """
+        answers = [self._answers.take(ticket.stamp) for ticket in self._tickets]
+        silent = _fate_of_silent(balance, sum(answer is None for answer in answers))
+        result = []
+        for ticket, answer in zip(self._tickets, answers, strict=True):
+            boxes = None
+            if answer is not None and answer.type_name == OBJECTS_TYPE:
+                boxes = boxes_of(answer.decode(), class_names)
+            result.append(ScanOutcome(
+                ticket.index, ticket.stamp, ticket.num_points,
+                PUBLISHED if answer else ticket.status or silent,
+                (answer.received - ticket.sent) / 1e6 if answer else None, boxes))
+        strangers = [ticket.stamp for ticket in self._tickets if self._answers.count(ticket.stamp)]
+        if strangers:
+            raise EqError(f'the node answered {len(strangers)} scans more than once, '
+                          f'first the one of stamp {strangers[0]}')
+        return result
+
+
+def _fate_of_silent(balance: Balance, count: int) -> str:
+    """What can be said of scans without an answer when only the totals are known."""
+    if count == 0 or count != balance.num_dropped:
+        return UNANSWERED
+    reasons = list(balance.dropped)
+    return f'dropped:{reasons[0]}' if len(reasons) == 1 else 'dropped'

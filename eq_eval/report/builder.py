@@ -1,0 +1,137 @@
+"""Builds `report.html`: one file, no network, everything embedded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from datetime import UTC
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version
+import os
+from pathlib import Path
+from typing import Any
+
+from eq_eval.report.bev import bev_picture
+from eq_eval.report.bev import SURE
+from eq_eval.report.charts import histogram
+from eq_eval.report.inputs import ReportInputs
+from eq_eval.report.palette import class_colour
+from eq_eval.report.palette import height_gradient
+from eq_eval.report.palette import HEIGHT_RANGE
+from eq_eval.report.perspective import perspective_picture
+from eq_eval.report.scene import Scene
+from eq_eval.report.score_tables import score_tables
+from eq_eval.report.sections import accounting
+from eq_eval.report.sections import rotation
+from eq_eval.report.sections import stages
+from eq_eval.report.sections import tiles
+
+IGNORE = 'ignore'
+
+
+def build_report(inputs: ReportInputs, now: datetime | None = None) -> str:
+    """Renders a report.
+
+    Args:
+        inputs: What it shows.
+        now: Date of the report; the present if None.
+
+    Returns:
+        HTML that asks for nothing from outside.
+    """
+    from jinja2 import Environment
+    from jinja2 import FileSystemLoader
+    from jinja2 import StrictUndefined
+
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
+                              undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    created = (now or datetime.now(UTC)).strftime('%d %B %Y, %H:%M UTC')
+    return environment.get_template('report.html.j2').render(
+        **_page(inputs), version=_version(), created=created)
+
+
+def write_report(path: Path, inputs: ReportInputs) -> Path:
+    """Writes a report; a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix('.part')
+    draft.write_text(build_report(inputs), encoding='utf-8')
+    os.replace(draft, path)
+    return path
+
+
+def _page(inputs: ReportInputs) -> dict[str, Any]:
+    result = inputs.result
+    hero = _hero(inputs)
+    return {
+        'title': inputs.title, 'lead': inputs.lead, 'command': inputs.command,
+        'notes': list(inputs.notes), 'tiles': tiles(result, inputs.scores),
+        'accounting': accounting(result),
+        **_pictures(inputs),
+        'hero': perspective_picture(hero) if hero else None,
+        'hero_text': f'{hero.title.capitalize()} from a camera that follows the sensor.'
+                     if hero else '',
+        'latency': histogram(inputs.round_trips, 'round trip [ms]') if inputs.round_trips
+        else None,
+        'latency_text': _latency_text(result), 'stages': stages(result),
+        'score_tables': score_tables(inputs.scores) if inputs.scores else [],
+        'scores_text': inputs.scores_text,
+        'rotation': rotation(inputs.rotation) if inputs.rotation else None,
+        'model': list(inputs.model.items()), 'versions': list(inputs.versions.items()),
+    }
+
+
+def _pictures(inputs: ReportInputs) -> dict[str, Any]:
+    scenes = [{'bev': bev_picture(scene), 'title': scene.title,
+               'number': scene.title.rsplit(' ', 1)[-1], 'caption': _caption(scene)}
+              for scene in inputs.scenes]
+    found: Counter[str] = Counter()
+    labelled = 0
+    for scene in inputs.scenes:
+        for boxes, counts in ((scene.predictions, True), (scene.truth, False)):
+            if boxes is None:
+                continue
+            shown = boxes.label[boxes.score >= SURE] if counts else boxes.label
+            names = [scene.class_names[label] for label in shown]
+            if counts:
+                found.update(names)
+            else:
+                labelled += sum(name != IGNORE for name in names)
+    names = list(dict.fromkeys(name for scene in inputs.scenes for name in scene.class_names
+                               if name != IGNORE))
+    return {
+        'scenes': scenes,
+        'legend': [{'name': name, 'colour': class_colour(name), 'count': found[name]}
+                   for name in names],
+        'num_truth': labelled,
+        'has_truth': any(scene.truth is not None for scene in inputs.scenes),
+        'has_blind': any(scene.field_of_view is not None for scene in inputs.scenes),
+        'sure': SURE, 'ramp': height_gradient(), 'ramp_range': HEIGHT_RANGE,
+    }
+
+
+def _caption(scene: Scene) -> str:
+    if scene.predictions is None:
+        return scene.status.rpartition(':')[2]
+    return f'{int((scene.predictions.score >= SURE).sum())} found'
+
+
+def _hero(inputs: ReportInputs) -> Scene | None:
+    """The scan with the most to see."""
+    answered = [scene for scene in inputs.scenes if scene.predictions is not None]
+    return max(answered, key=lambda scene: int((scene.predictions.score >= SURE).sum())
+               if scene.predictions else 0, default=None)
+
+
+def _latency_text(result: Any) -> str:
+    pacing = result.get('rate') or 0.
+    how = (f'Played at {pacing:g} times the recorded speed.' if pacing
+           else 'Played in lock-step: each scan follows when the one before was answered.')
+    return (f'{how} The round trip runs from publishing the cloud to hearing the answer in '
+            'another process, with serialisation and transport both ways.')
+
+
+def _version() -> str:
+    try:
+        return version('eq_stack')
+    except PackageNotFoundError:
+        return '(source tree)'

@@ -1,0 +1,96 @@
+"""The tables of the report, from the figures of a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from eq_eval.report.charts import rotation_chart
+from eq_eval.report.inputs import RotationCurve
+
+_REASONS = {
+    'busy': 'a newer scan had come in', 'stale': 'older than max_age', 'frame': 'no usable frame',
+    'missing_field': 'no x, y or z', 'bad_field': 'a field that cannot be read',
+    'bad_layout': 'sizes that contradict each other', 'internal': 'a fault in the node',
+    'bad_output': 'the model answered with something that must not be published',
+}
+_STAGES = ('decode', 'preprocess', 'inference', 'postprocess', 'encode')
+
+
+def tiles(result: Mapping[str, Any], scores: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    """The figures on top."""
+    total, answered = int(result['scans_in_bag']), int(result['published'])
+    dropped = sum(result['dropped'].values()) + int(result.get('lost_in_transport', 0))
+    rows = [_tile(str(total), 'scans recorded'),
+            _tile(str(answered), 'answered', tone='good' if answered == total else ''),
+            _tile(str(dropped), 'dropped', tone='warn' if dropped else '')]
+    for key, text in (('round_trip_p50_ms', 'round trip, median'),
+                      ('round_trip_p99_ms', 'round trip, p99')):
+        if result.get(key) is not None:
+            rows.append(_tile(f'{result[key]:.0f}', text, 'ms'))
+    if scores is not None and scores.get('mAP') is not None:
+        rows.append(_tile(f"{scores['mAP']:.3f}", 'mAP (0.5 to 4 m)'))
+    return rows
+
+
+def _tile(value: str, label: str, unit: str = '', tone: str = '') -> dict[str, str]:
+    return {'value': value, 'label': label, 'unit': unit, 'tone': tone}
+
+
+def accounting(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The balance, one row for each fate of a scan."""
+    dropped = dict(result['dropped'])
+    rows = [_row('answered', result['published'], 's-published', '')]
+    rows += [_row(f'dropped: {reason}', count, 's-dropped', _REASONS.get(reason, ''))
+             for reason, count in sorted(dropped.items())]
+    for key, name, style, text in (
+            ('in_flight', 'still in work', 's-flight', 'when the recording ended'),
+            ('lost_in_transport', 'not received', 's-lost', 'sent, but the node never saw it'),
+            ('lost_in_bag', 'unreadable', 's-lost', 'damaged in the recording')):
+        if result.get(key):
+            rows.append(_row(name, result[key], style, text))
+    total, seen = int(result['scans_in_bag']), sum(row['count'] for row in rows)
+    balanced = seen == total
+    return {
+        'rows': rows, 'total': total,
+        'verdict': 'the balance holds' if balanced else f'{total - seen} are not accounted for',
+        'sentence': f"received {result['received']} = published {result['published']} + dropped "
+                    f"{sum(dropped.values())} + in flight {result['in_flight']}",
+    }
+
+
+def _row(name: str, count: int, style: str, text: str) -> dict[str, Any]:
+    return {'name': name, 'count': int(count), 'style': style, 'text': text}
+
+
+def stages(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Latency inside the node by stage, the whole last; empty where the node does not tell."""
+    table = result.get('node_latency_ms') or {}
+    names = [name for name in _STAGES if name in table]
+    names += [name for name in table if name not in _STAGES and name != 'total']
+    rows = [{'name': name, 'p50': _figure(table[name].get('p50')),
+             'p99': _figure(table[name].get('p99')), 'total': False} for name in names]
+    if 'total' in table:
+        rows.append({'name': 'receipt to answer', 'p50': _figure(table['total'].get('p50')),
+                     'p99': _figure(table['total'].get('p99')), 'total': True})
+    return rows
+
+
+def _figure(value: float | None, digits: int = 1) -> str:
+    return '' if value is None else f'{value:.{digits}f}'
+
+
+def rotation(curve: RotationCurve) -> dict[str, Any]:
+    """The rotation curve with the spread of each network."""
+    rows = [{'name': name, 'style': 'ours' if place == 0 else f'other-{place}',
+             'text': _spread(values)} for place, (name, values) in enumerate(curve.series.items())]
+    return {
+        'chart': rotation_chart(curve.angles, curve.series), 'rows': rows,
+        'text': 'The whole scene is turned about the sensor, boxes and points alike. An '
+                f'equivariant network gives the same answer, turned. {curve.source}'.strip(),
+    }
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f'{min(values):.3f} to {max(values):.3f}, spread {max(values) - min(values):.3f}'
