@@ -39,7 +39,7 @@ RANGE = 25.6
 CONFIG = DetectorConfig(point_cloud_range=RANGE, max_pillars=4096)
 VARIANTS = {'C4, yaw +-45': (CONFIG, 45.), 'plain, yaw +-45': (plain_twin(CONFIG), 45.),
             'plain, yaw +-180': (plain_twin(CONFIG), 180.)}
-ITERATIONS = {.05: 600, .25: 1000, 1.: 1500}
+ITERATIONS = {.05: 1000, .25: 2000, 1.: 4000}
 CURVE_DEGREES = tuple(range(0, 360, 15))
 CLASS_RANGE = dict.fromkeys(CONFIG.class_names, RANGE - 1)
 NAME = 'sample_efficiency'
