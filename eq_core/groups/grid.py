@@ -42,7 +42,7 @@ def act_on_field(field: NDArray, field_type: FieldType, element: int) -> NDArray
     """Acts on a feature map: ``(g f)(x) = rho(g) f(g^-1 x)``.
 
     Args:
-        field: (B, C, H, H) with ``C = field_type.channels``.
+        field: (..., C, H, H) with ``C = field_type.channels``.
         field_type: How the channels turn.
         element: Index of the group element.
 
@@ -52,10 +52,11 @@ def act_on_field(field: NDArray, field_type: FieldType, element: int) -> NDArray
     Raises:
         ConfigError: As in `turn_grid`, or the number of channels does not fit.
     """
-    if field.shape[1] != field_type.channels:
+    *batch, channels, height, width = field.shape
+    if channels != field_type.channels:
         raise ConfigError(f'{field_type} has {field_type.channels} channels, '
-                          f'the field has {field.shape[1]}')
+                          f'the field has {channels}')
     moved = turn_grid(field, field_type.group, element)
     matrix = field_type.representation.matrices[element].astype(field.dtype)
-    split = moved.reshape(len(moved), field_type.multiplicity, -1, *moved.shape[2:])
-    return np.einsum('de,bmehw->bmdhw', matrix, split).reshape(field.shape)
+    split = moved.reshape(*batch, field_type.multiplicity, -1, height, width)
+    return np.einsum('de,...mehw->...mdhw', matrix, split).reshape(field.shape)

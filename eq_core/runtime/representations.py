@@ -1,10 +1,8 @@
 """How each tensor of a model moves when the world turns about z by quarter turns, or is mirrored.
 
-Grids are indexed [iy, ix]: x grows with ix, y grows with iy. A turn by +90 degrees takes a point
-(x, y) to (-y, x), hence the cell (ix, iy) of a square grid of n cells to (n - 1 - iy, ix), which
-is `np.rot90` from the x axis towards the y axis. The mirror takes (x, y) to (x, -y) and comes
-before the turn, as in `eq_core.groups`. The law of a tensor is written in the bundle's manifest,
-e.g. ``{"kind": "vector_field", "frequency": 1}``.
+The maths is that of D4 in `eq_core.groups`: grids are indexed [iy, ix], the mirror takes (x, y) to
+(x, -y) and comes before the turn, and quarter turns are exact. The law of a tensor is written in
+the bundle's manifest, e.g. ``{"kind": "vector_field", "frequency": 1}``.
 """
 
 from __future__ import annotations
@@ -21,8 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eq_core.errors import BundleError
+from eq_core.groups.grid import act_on_field
+from eq_core.groups.grid import turn_grid
+from eq_core.groups.group import PlanarGroup
+from eq_core.groups.representation import vectors
 
 Array = NDArray[Any]
+D4 = PlanarGroup(4, mirrored=True)
 
 
 class Representation(Protocol):
@@ -33,25 +36,6 @@ class Representation(Protocol):
 
     def rotate(self, array: Array, turns: int, mirror: bool = False) -> Array:
         """Mirrors the world if told so, then turns it by `turns` times +90 degrees."""
-
-
-def rotate_grid(array: Array, turns: int, mirror: bool = False) -> Array:
-    """Moves the cells of a square grid (..., n, n), indexed [..., iy, ix].
-
-    Example:
-        >>> rotate_grid(np.array([[1, 2], [3, 4]]), 1)  # 1 lies at the smallest x and y
-        array([[3, 1],
-               [4, 2]])
-    """
-    return np.rot90(np.flip(array, -2) if mirror else array, turns, axes=(-1, -2))
-
-
-def rotate_vector(x: Array, y: Array, turns: int, mirror: bool = False) -> tuple[Array, Array]:
-    """Turns 2-vectors by `turns` times +90 degrees, exactly (no sine is rounded)."""
-    if mirror:
-        y = -y
-    turned: tuple[tuple[Array, Array], ...] = ((x, y), (-y, x), (-x, -y), (y, -x))
-    return turned[turns % 4]
 
 
 @dataclass(frozen=True)
@@ -76,7 +60,7 @@ class InvariantField:
 
     def rotate(self, array: Array, turns: int, mirror: bool = False) -> Array:
         """Moves the cells."""
-        return rotate_grid(array, turns, mirror)
+        return turn_grid(array, D4, _element(turns, mirror))
 
 
 @dataclass(frozen=True)
@@ -98,11 +82,8 @@ class VectorField:
 
     def rotate(self, array: Array, turns: int, mirror: bool = False) -> Array:
         """Moves the cells and turns the vectors in them."""
-        moved = rotate_grid(array, turns, mirror).copy()
-        x, y = moved[..., 0::2, :, :], moved[..., 1::2, :, :]
-        turned = rotate_vector(x.copy(), y.copy(), turns * self.frequency, mirror)
-        moved[..., 0::2, :, :], moved[..., 1::2, :, :] = turned
-        return moved
+        field_type = vectors(D4, array.shape[-3] // 2, self.frequency)
+        return act_on_field(array, field_type, _element(turns, mirror))
 
 
 @dataclass(frozen=True)
@@ -130,9 +111,9 @@ class PillarPoints:
     def rotate(self, array: Array, turns: int, mirror: bool = False) -> Array:
         """Turns the vectors; which pillar stands where is told by the `PillarIndex`."""
         turned = array.copy()
-        for first, second in self.vector_columns:
-            turned[..., first], turned[..., second] = rotate_vector(
-                array[..., first], array[..., second], turns, mirror)
+        matrix = D4.matrices[_element(turns, mirror)].astype(array.dtype)
+        for pair in self.vector_columns:
+            turned[..., pair] = array[..., pair] @ matrix.T
         return turned
 
 
@@ -158,7 +139,7 @@ class PillarIndex:
     def rotate(self, array: Array, turns: int, mirror: bool = False) -> Array:
         """Moves the cells."""
         grid = array.reshape(self.height, self.width)
-        return np.ascontiguousarray(rotate_grid(grid, turns, mirror)).reshape(-1)
+        return np.ascontiguousarray(turn_grid(grid, D4, _element(turns, mirror))).reshape(-1)
 
 
 KINDS: dict[str, type[Any]] = {
@@ -189,6 +170,11 @@ def representation_to_dict(representation: Representation) -> dict[str, Any]:
     """Writes a law as the manifest has it."""
     kind = next(name for name, cls in KINDS.items() if type(representation) is cls)
     return {'kind': kind, **asdict(representation)}  # type: ignore[call-overload]
+
+
+def _element(turns: int, mirror: bool) -> int:
+    """Index in `D4` of the mirror, if told so, followed by quarter turns."""
+    return turns % 4 + 4 * mirror
 
 
 def _check_square(shape: Sequence[int], kind: str) -> None:
