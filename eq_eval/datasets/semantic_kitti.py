@@ -25,10 +25,7 @@ from eq_eval.datasets.kitti_tracking import read_poses
 from eq_eval.datasets.recording import read_each
 from eq_eval.datasets.recording import Recording
 from eq_eval.datasets.scan import LabeledScan
-
-# The 20 classes of the benchmark, each as the first raw id that belongs to it.
-RAW_OF_TRAIN = np.array([0, 10, 11, 15, 18, 20, 30, 31, 32, 40, 44, 48, 49, 50, 51, 70, 71, 72,
-                         80, 81], np.uint16)
+from eq_perception.panoptic.classes import RAW_OF_TRAIN
 
 
 def open_sequence(root: Path, skip_bad: bool = False) -> Recording:
