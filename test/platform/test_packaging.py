@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 import os
 from pathlib import Path
+import re
 import shutil
 import subprocess
 import sys
@@ -74,3 +78,30 @@ def test_package_file_agrees_with_setup(repository: Path) -> None:
     assert root.get('format') == '3'
     assert root.findtext('export/build_type') == 'ament_python'
     assert f"version='{root.findtext('version')}'" in (repository / 'setup.py').read_text()
+
+
+def test_every_library_that_the_code_imports_is_required(repository: Path) -> None:
+    required = {line.lower() for group in ('base', 'sim', 'train', 'oracle')
+                for line in (repository / 'requirements' / f'{group}.in').read_text().splitlines()}
+    imported = {name.partition('.')[0] for package in repository.glob('eq_*')
+                for path in package.rglob('*.py') for name in imports(path.read_text())}
+    distributions = packages_distributions()
+    for name in imported & set(distributions):
+        if not ros(name) and not name.startswith('eq_'):
+            assert required & {re.sub('[-_.]+', '-', item).lower()
+                               for item in distributions[name]}, name
+
+
+def imports(source: str) -> Iterator[str]:
+    """Names of the modules that a file imports, also inside its functions."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def ros(name: str) -> bool:
+    """Whether a module comes with ROS, from apt or from wheels."""
+    return name.endswith(('_msgs', '_interfaces')) or name in {'rclpy', 'launch', 'launch_ros',
+                                                                'tf2_ros'}

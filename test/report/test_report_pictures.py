@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shapely import Point
+from shapely import Polygon
 
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
@@ -95,13 +97,12 @@ def test_boxes_out_of_the_picture_are_left_out() -> None:
 
 
 def test_the_blind_sector_is_behind_a_front_camera() -> None:
-    from matplotlib.path import Path as Outline
     text = bev_picture(scene(np.zeros((0, 3)), field_of_view=(-.7, .7)), 50.).blind
     corners = [tuple(map(float, part[1:].split(','))) for part in text.split() if part != 'Z']
-    outline = Outline(corners)
+    outline = Polygon(corners)
     behind, ahead = to_pixels(np.array([[-20., 1.], [20., 1.]]), 50.)
-    assert outline.contains_point(behind)
-    assert not outline.contains_point(ahead)
+    assert outline.contains(Point(behind))
+    assert not outline.contains(Point(ahead))
 
 
 def test_the_reach_fits_the_scan() -> None:
