@@ -92,6 +92,16 @@ class BevDetector(nn.Module):
         Returns:
             Field name -> (B, channels, H / 2, W / 2).
         """
+        _, feature = self.features(pillar_points, pillar_index)
+        return self.predict(feature)
+
+    def features(self, pillar_points: Tensor, pillar_index: Tensor) -> tuple[Tensor, Tensor]:
+        """Computes what all heads share; arguments as in `forward`.
+
+        Returns:
+            (B, channels, H, W) pillars laid out on the grid, and (B, channels, H / 2, W / 2)
+            features that have seen their surroundings; both regular fields.
+        """
         canvas = self._canvas(self.encoder(pillar_points), pillar_index)
         first = self.stages[0](canvas)
         second = self.stages[1](first)
@@ -99,7 +109,10 @@ class BevDetector(nn.Module):
         feature = self.laterals[2](third)
         feature = self.laterals[1](second) + upsample(feature)
         feature = self.laterals[0](first) + upsample(feature)
-        feature = self.shared(feature)
+        return canvas, self.shared(feature)
+
+    def predict(self, feature: Tensor) -> dict[str, Tensor]:
+        """Applies the detection heads to the shared feature."""
         return {name: head(feature) for name, head in self.heads.items()}
 
     def _canvas(self, pillars: Tensor, pillar_index: Tensor) -> Tensor:

@@ -70,7 +70,7 @@ def fit_ground(xyz: Float, point_cloud_range: float) -> NDArray[np.float64]:
 def _lowest_points(xyz: Float, point_cloud_range: float) -> NDArray[np.float64]:
     """Returns (M, 3) float64, the lowest point of every occupied coarse cell."""
     edge = 2 * round(point_cloud_range / GROUND_CELL)
-    cell, inside = _cells(xyz, edge, GROUND_CELL)
+    cell, inside = grid_cells(xyz, edge, GROUND_CELL)
     candidates = np.flatnonzero(inside)
     if not len(candidates):
         return np.zeros((0, 3))
@@ -81,7 +81,8 @@ def _lowest_points(xyz: Float, point_cloud_range: float) -> NDArray[np.float64]:
     return xyz[at_floor].astype(np.float64)
 
 
-def _cells(xyz: Float, edge: int, size: float) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+def grid_cells(xyz: Float, edge: int, size: float
+               ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """Returns each point's cell [iy * edge + ix] and whether it is inside the grid.
 
     Cells are counted outward from the axes, so that a point on a border goes to the outer cell on
@@ -118,7 +119,7 @@ def pillarize(points: Points, config: DetectorConfig, max_pillars: int | None = 
     x, y, z = points.xyz.T
     height = z - (ground[0] * x + ground[1] * y + ground[2]).astype(np.float32)
     edge, size, limit = config.grid_size, config.voxel_size, config.points_per_pillar
-    cell, inside = _cells(points.xyz, edge, size)
+    cell, inside = grid_cells(points.xyz, edge, size)
     inside &= (height > config.z_range[0]) & (height < config.z_range[1])
     kept = np.flatnonzero(inside)
     kept = kept[np.argsort(cell[kept], kind='stable')]
