@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 import sys
 from typing import Annotated
 
 import typer
 
-MODEL = 'models/lidar_detector/manifest.json'
+from eq_eval.cli.options import Backend
+from eq_eval.cli.options import bundle_folder
+from eq_eval.cli.options import Json
+from eq_eval.cli.options import Model
+from eq_eval.cli.options import Threads
+
 QUICK = (100, 20., 3)   # runs, time limit [s], clouds
 FULL = (500, 600., 12)
 
@@ -22,14 +26,13 @@ def _group() -> None:
 
 @app.command()
 def detector(
-    model: Annotated[Path | None, typer.Option(
-        help='Folder of the bundle; the shipped one if not given.')] = None,
+    model: Model = None,
     points: Annotated[int, typer.Option(help='Points of each scan.', min=1)] = 120_000,
-    threads: Annotated[int, typer.Option(help='Threads of the inference.')] = 2,
-    backend: Annotated[str, typer.Option(help='onnxruntime or torch.')] = 'onnxruntime',
+    threads: Threads = 2,
+    backend: Backend = 'onnxruntime',
     seed: Annotated[int, typer.Option(help='Seed of the simulated scans.')] = 0,
     quick: Annotated[bool, typer.Option(help='Fewer runs; the result is not stored.')] = False,
-    json: Annotated[bool, typer.Option(help='Print JSON on the last line.')] = False,
+    json: Json = False,
 ) -> None:
     """Measures decode, preprocess, inference, postprocess and encode of simulated scans.
 
@@ -42,9 +45,8 @@ def detector(
     from eq_eval.cli.output import emit
     from eq_eval.results import store
     from eq_perception.detection.detector import Detector
-    from eq_ros.transport import shared_file
 
-    bundle = model or shared_file(MODEL).parent
+    bundle = bundle_folder(model)
     opened = Detector.from_bundle(bundle, [backend], threads)
     ros = latency.find_ros(opened.class_names)
     runs, budget, count = QUICK if quick else FULL

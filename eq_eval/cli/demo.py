@@ -12,6 +12,12 @@ from typing import Annotated
 
 import typer
 
+from eq_eval.cli.options import Json
+from eq_eval.cli.options import Labels
+from eq_eval.cli.options import Model
+from eq_eval.cli.options import Threads
+from eq_eval.cli.options import Topic
+
 WORLD, SENSOR, SEED, SCANS = 'street', 'hdl64e', 4, 30
 RUNS = Path('runs')
 Tell = Callable[[int, int, str], None]
@@ -22,17 +28,15 @@ def demo(
         help='Recording to play; a simulated street if not given.')] = None,
     out: Annotated[Path | None, typer.Option(
         help='Folder of the results; runs/<date and time> if not given.')] = None,
-    model: Annotated[Path | None, typer.Option(
-        help='Folder of the bundle; the shipped one if not given.')] = None,
-    topic: Annotated[str | None, typer.Option(help='Topic of the clouds in a bag.')] = None,
-    labels: Annotated[Path | None, typer.Option(
-        help='Labelled recording of the same scans.')] = None,
+    model: Model = None,
+    topic: Topic = None,
+    labels: Labels = None,
     scans: Annotated[int, typer.Option(help='Scans of the simulated street.', min=2)] = SCANS,
-    threads: Annotated[int, typer.Option(help='Threads of the inference.', min=1)] = 1,
+    threads: Threads = 1,
     look: Annotated[bool, typer.Option(
         '--open/--no-open', help='Open the report in a browser where there is a screen.')] = True,
     quick: Annotated[bool, typer.Option('--quick', help='Ten scans.')] = False,
-    json: Annotated[bool, typer.Option('--json', help='Print JSON on the last line.')] = False,
+    json: Json = False,
 ) -> None:
     """Plays a recording through a live ROS 2 graph and writes a report.
 

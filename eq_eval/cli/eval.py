@@ -10,7 +10,14 @@ from typing import Any
 
 import typer
 
-MODEL = 'models/lidar_detector/manifest.json'
+from eq_eval.cli.options import Backend
+from eq_eval.cli.options import bundle_folder
+from eq_eval.cli.options import Json
+from eq_eval.cli.options import Labels
+from eq_eval.cli.options import Model
+from eq_eval.cli.options import Threads
+from eq_eval.cli.options import Topic
+
 QUICK_SCANS, FULL_SCANS = 72, 420
 QUICK_ROTATIONS = (0., 90., 180., 270., 30., 45.)
 
@@ -24,13 +31,11 @@ def _group() -> None:
 
 @app.command()
 def detector(
-    model: Annotated[Path | None, typer.Option(
-        help='Folder of the bundle; the shipped one if not given.')] = None,
+    model: Model = None,
     data: Annotated[Path | None, typer.Option(
         help='Labelled recording; the simulated test worlds if not given.')] = None,
-    labels: Annotated[Path | None, typer.Option(
-        help='Recording with the labels, if the scans of --data have none of their own.')] = None,
-    topic: Annotated[str | None, typer.Option(help='Topic of the scans in a bag.')] = None,
+    labels: Labels = None,
+    topic: Topic = None,
     scans: Annotated[int | None, typer.Option(
         help='Scans at most; 420 of the test worlds, all of a recording.', min=1)] = None,
     step: Annotated[float | None, typer.Option(
@@ -41,14 +46,14 @@ def detector(
     sweeps: Annotated[int, typer.Option(help='Scans seen at once.', min=1)] = 1,
     score_threshold: Annotated[float | None, typer.Option(
         help="Least score; the bundle's if not given.")] = None,
-    backend: Annotated[str, typer.Option(help='onnxruntime or torch.')] = 'onnxruntime',
-    threads: Annotated[int, typer.Option(help='Threads of the inference.')] = 2,
+    backend: Backend = 'onnxruntime',
+    threads: Threads = 2,
     skip_bad: Annotated[bool, typer.Option(
         '--skip-bad', '--salvage', help='Leave out damaged scans and count them.')] = False,
     name: Annotated[str | None, typer.Option(
         help='Name of the stored result; eval_detector and the data if not given.')] = None,
     quick: Annotated[bool, typer.Option(help='Few scans; the result is not stored.')] = False,
-    json: Annotated[bool, typer.Option(help='Print JSON on the last line.')] = False,
+    json: Json = False,
 ) -> None:
     """Scores the detector: nuScenes-style mAP, KITTI AP R40, range by range, turn by turn.
 
@@ -63,9 +68,8 @@ def detector(
     from eq_eval.results import store
     from eq_eval.scores import headline
     from eq_perception.detection.detector import Detector
-    from eq_ros.transport import shared_file
 
-    bundle = model or shared_file(MODEL).parent
+    bundle = bundle_folder(model)
     opened = Detector.from_bundle(bundle, [backend], threads, score_threshold)
     if data is None:
         count = scans or (QUICK_SCANS if quick else FULL_SCANS)

@@ -12,6 +12,12 @@ from typing import Any
 
 import typer
 
+from eq_eval.cli.options import Json
+from eq_eval.cli.options import Labels
+from eq_eval.cli.options import Model
+from eq_eval.cli.options import Threads
+from eq_eval.cli.options import Topic
+
 
 def replay(
     bag: Annotated[Path, typer.Argument(
@@ -19,22 +25,19 @@ def replay(
     out: Annotated[Path, typer.Option(help='Folder of the results.')] = Path('runs/replay'),
     rate: Annotated[float, typer.Option(
         help='Speed relative to the recording; 0 waits for each answer.')] = 0.,
-    model: Annotated[Path | None, typer.Option(
-        help='Folder of the bundle; the shipped one if not given.')] = None,
-    topic: Annotated[str | None, typer.Option(help='Topic of the clouds in a bag.')] = None,
+    model: Model = None,
+    topic: Topic = None,
     salvage: Annotated[bool, typer.Option(
         '--salvage', help='Play what can be read of a damaged recording.')] = False,
-    labels: Annotated[Path | None, typer.Option(
-        help='Labelled recording of the same scans, such as the data set a bag was made of.',
-    )] = None,
+    labels: Labels = None,
     limit: Annotated[int | None, typer.Option(help='Play so many scans at most.', min=1)] = None,
-    threads: Annotated[int, typer.Option(help='Threads of the inference.', min=1)] = 1,
+    threads: Threads = 1,
     intensity_scale: Annotated[float, typer.Option(
         help='Raw intensity that counts as 1; 0 takes it from the type.', min=0)] = 0.,
     domain: Annotated[int | None, typer.Option(
         help='ROS domain, to watch from outside; one of its own if not given.')] = None,
     quick: Annotated[bool, typer.Option('--quick', help='At most 20 scans.')] = False,
-    json: Annotated[bool, typer.Option('--json', help='Print JSON on the last line.')] = False,
+    json: Json = False,
 ) -> None:
     """Plays a recording to live topics with /clock through a node started for it.
 

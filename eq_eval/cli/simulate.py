@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from eq_eval.cli.options import Json
+
 FORMATS = ('mcap', 'kitti', 'semantic_kitti')
 
 
@@ -25,7 +27,7 @@ def simulate(
         help="Firings per turn instead of the sensor's own.")] = None,
     distortion: Annotated[bool, typer.Option(
         help='Let sensor and objects move during a turn.')] = False,
-    json: Annotated[bool, typer.Option(help='Print JSON on the last line.')] = False,
+    json: Json = False,
 ) -> None:
     """Simulates a labelled recording and writes it; equal arguments give equal scans."""
     from time import perf_counter

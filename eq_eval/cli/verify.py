@@ -8,13 +8,17 @@ from typing import Any
 
 import typer
 
+from eq_eval.cli.options import Backend
+from eq_eval.cli.options import Json
+from eq_eval.cli.options import Threads
+
 
 def verify(
     path: Annotated[Path, typer.Argument(help='Folder of the bundle.')],
-    backend: Annotated[str, typer.Option(help='onnxruntime or torch.')] = 'onnxruntime',
-    threads: Annotated[int, typer.Option(help='Threads of the inference.')] = 1,
+    backend: Backend = 'onnxruntime',
+    threads: Threads = 1,
     quick: Annotated[bool, typer.Option(help='Changes nothing: it is always quick.')] = False,
-    json: Annotated[bool, typer.Option(help='Print JSON on the last line.')] = False,
+    json: Json = False,
 ) -> None:
     """Checks every hash of a model bundle, its golden example and its equivariance.
 
