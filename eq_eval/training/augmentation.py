@@ -34,8 +34,12 @@ class Augmentation:
 
 
 def augment(points: Points, boxes: Boxes3D, augmentation: Augmentation,
-            rng: np.random.Generator) -> tuple[Points, Boxes3D]:
-    """Draws one random change and applies it to points and boxes alike."""
+            rng: np.random.Generator) -> tuple[Points, Boxes3D, NDArray[np.bool_]]:
+    """Draws one random change and applies it to points and boxes alike.
+
+    Returns:
+        The changed points and boxes, and the (N,) mask of the points that were not lost.
+    """
     angle = np.deg2rad(rng.uniform(-1, 1) * augmentation.yaw_degrees)
     scale = 1 + rng.uniform(-1, 1) * augmentation.scale
     mirror = bool(augmentation.flip and rng.random() < .5)
@@ -46,7 +50,7 @@ def augment(points: Points, boxes: Boxes3D, augmentation: Augmentation,
     changed = dataclasses.replace(points, xyz=xyz.astype(np.float32),
                                   intensity=np.minimum(points.intensity * np.float32(gain), 1))
     kept = rng.random(len(points)) >= max(0., rng.uniform(-1, 1)) * augmentation.dropout
-    return changed.select(kept), _turn_boxes(boxes, linear, scale, lift, mirror)
+    return changed.select(kept), _turn_boxes(boxes, linear, scale, lift, mirror), kept
 
 
 def _linear(angle: float, mirror: bool) -> NDArray[np.float64]:

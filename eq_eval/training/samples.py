@@ -76,7 +76,7 @@ class SampleStream:
         if scan.boxes is None or scan.num_points is None:
             raise ValueError(f'{self.store.names[sequence]}: training needs boxes')
         points = stack_sweeps([one.points for one in stack], [one.pose for one in stack])
-        points, boxes = augment(points, scan.boxes, self.augmentation, rng)
+        points, boxes, _ = augment(points, scan.boxes, self.augmentation, rng)
         pillars = pillarize(points, self.config, max_pillars=0)
         target = make_targets(boxes, scan.num_points, pillars.ground, self.config, sweeps > 1)
         return pillars.points, pillars.index, target

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
 from eq_eval.datasets.scan import LabeledScan
+from eq_perception.panoptic.classes import RAW_OF_TRAIN
+from eq_perception.panoptic.classes import train_ids
 
 BOX_COLUMNS = ('center', 'size', 'yaw', 'label', 'velocity', 'track_id')
 
@@ -68,6 +70,9 @@ def write_sequence(path: Path, scans: list[LabeledScan]) -> None:
         columns[f'{number}/num_points'] = scan.num_points
         for name in BOX_COLUMNS:
             columns[f'{number}/{name}'] = getattr(scan.boxes, name)
+        if scan.semantic is not None and scan.instance is not None:
+            columns[f'{number}/train_id'] = train_ids(scan.semantic)
+            columns[f'{number}/instance'] = scan.instance.astype(np.uint16)
     partial = path.with_suffix('.partial')
     with partial.open('wb') as file:
         np.savez(file, **columns)  # type: ignore[arg-type]
@@ -80,6 +85,10 @@ def _read(data: np.lib.npyio.NpzFile, number: int) -> LabeledScan:
                              stamp=int(data[f'{number}/stamp']))
     columns: dict[str, Any] = {name: data[f'{number}/{name}'] for name in BOX_COLUMNS}
     boxes = Boxes3D(**columns)
-    return LabeledScan(points, data[f'{number}/pose'], boxes, index=number,
+    semantic = instance = None
+    if f'{number}/train_id' in data:
+        semantic = RAW_OF_TRAIN[data[f'{number}/train_id']]
+        instance = data[f'{number}/instance'].astype(np.uint32)
+    return LabeledScan(points, data[f'{number}/pose'], boxes, semantic, instance, index=number,
                        class_names=tuple(json.loads(str(data['class_names']))),
                        num_points=data[f'{number}/num_points'])
