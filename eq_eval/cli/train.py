@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from eq_eval.training.detector import DetectorTraining
+    from eq_eval.training.loop import Training
 
 app = typer.Typer(help='Train a model; interrupt and repeat the command to continue.',
                   no_args_is_help=True)
@@ -72,7 +72,7 @@ def detector(
          'lidar_detector')
 
 
-def _finish(run: DetectorTraining, out: Path, command: str, num_scenes: int,
+def _finish(run: Training, out: Path, command: str, num_scenes: int,
             scene_seed: int) -> dict[str, object]:
     """Exports the bundle and measures the law of the trained network."""
     from datetime import date

@@ -1,18 +1,16 @@
-"""Trains the detector: resumable, logged, and ending in a bundle."""
+"""Trains the detector."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-import json
 from pathlib import Path
-from time import monotonic
 
 import torch
 from torch import nn
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from eq_eval.training.loop import Progress
+from eq_eval.training.loop import run_training
+from eq_eval.training.loop import Training
 from eq_eval.training.recipe import Recipe
 from eq_eval.training.samples import Batch
 from eq_eval.training.samples import SampleStream
@@ -20,69 +18,21 @@ from eq_eval.training.scan_store import ScanStore
 from eq_perception.detection.losses import detection_loss
 from eq_perception.detection.model import BevDetector
 
-CHECKPOINT_SECONDS = 120.
-LOG_EVERY = 20
-GRADIENT_LIMIT = 20.
 
-Progress = Callable[[int, dict[str, float]], None]
+def start_detector(recipe: Recipe) -> Training:
+    """Prepares a run from random weights."""
+    return Training(recipe, lambda: BevDetector(recipe.detector), detector_losses)
 
 
-class DetectorTraining:
-    """State of a run: weights, their average, optimiser, schedule, step."""
-
-    def __init__(self, recipe: Recipe) -> None:
-        """Starts from random weights drawn from the recipe's seed."""
-        torch.manual_seed(recipe.seed)
-        torch.set_num_threads(recipe.threads)
-        self.recipe, self.step, self.seconds = recipe, 0, 0.
-        self.model = BevDetector(recipe.detector)
-        self.average = AveragedModel(
-            self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=True)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, recipe.learning_rate, recipe.iterations + 1, pct_start=recipe.warm_up)
-
-    def update(self, batch: Batch) -> dict[str, Tensor]:
-        """Takes one optimiser step and returns the loss terms."""
-        self.model.train()
-        with torch.autocast('cpu', torch.bfloat16):
-            fields = self.model(torch.from_numpy(batch.pillar_points),
-                                torch.from_numpy(batch.pillar_index))
-        terms = detection_loss(fields, batch.targets)
-        self.optimizer.zero_grad()
-        terms['total'].backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_LIMIT)
-        self.optimizer.step()
-        self.schedule.step()
-        self.average.update_parameters(self.model)
-        self.step += 1
-        return terms
-
-    def save(self, path: Path) -> None:
-        """Writes a checkpoint in one piece."""
-        partial = path.with_suffix('.partial')
-        torch.save({'model': self.model.state_dict(), 'average': self.average.state_dict(),
-                    'optimizer': self.optimizer.state_dict(),
-                    'schedule': self.schedule.state_dict(),
-                    'step': self.step, 'seconds': self.seconds}, partial)
-        partial.replace(path)
-
-    def restore(self, path: Path) -> None:
-        """Continues from a checkpoint of the same recipe."""
-        state = torch.load(path, weights_only=True)
-        for name in ('model', 'average', 'optimizer', 'schedule'):
-            getattr(self, name).load_state_dict(state[name])
-        self.step, self.seconds = state['step'], state['seconds']
-
-    def exported(self) -> BevDetector:
-        """Returns the averaged network, in eval mode."""
-        model: BevDetector = self.average.module
-        return model.eval()
+def detector_losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    """Loss terms of a batch; the network runs in bfloat16, the losses do not."""
+    with torch.autocast('cpu', torch.bfloat16):
+        fields = model(torch.from_numpy(batch.pillar_points), torch.from_numpy(batch.pillar_index))
+    return detection_loss(fields, batch.targets)
 
 
 def train_detector(recipe: Recipe, store: ScanStore, folder: Path,
-                   progress: Progress | None = None) -> DetectorTraining:
+                   progress: Progress | None = None) -> Training:
     """Runs (or continues) a training.
 
     Args:
@@ -94,31 +44,6 @@ def train_detector(recipe: Recipe, store: ScanStore, folder: Path,
     Returns:
         The finished run.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint, log = folder / 'checkpoint.pt', folder / 'log.jsonl'
-    (folder / 'recipe.json').write_text(json.dumps(recipe.to_dict(), indent=1))
-    training = DetectorTraining(recipe)
-    if checkpoint.exists():
-        training.restore(checkpoint)
     stream = SampleStream(store.subset(recipe.fraction), recipe.detector, recipe.augmentation,
                           recipe.batch_size, recipe.seed)
-    clock = saved = monotonic()
-    losses: list[dict[str, float]] = []
-    for batch in stream.batches(training.step, recipe.iterations):
-        losses.append({name: float(term.detach())
-                       for name, term in training.update(batch).items()})
-        now = monotonic()
-        training.seconds, clock = training.seconds + now - clock, now
-        if training.step % LOG_EVERY == 0:
-            row = {name: sum(one[name] for one in losses) / len(losses) for name in losses[0]}
-            row['seconds'] = training.seconds
-            with log.open('a') as file:
-                file.write(json.dumps({'step': training.step, **row}) + '\n')
-            losses.clear()
-            if progress is not None:
-                progress(training.step, row)
-        if now - saved > CHECKPOINT_SECONDS:
-            training.save(checkpoint)
-            saved = now
-    training.save(checkpoint)
-    return training
+    return run_training(start_detector(recipe), stream, folder, progress)

@@ -14,7 +14,7 @@ from eq_core.runtime.selection import open_session
 from eq_eval.datasets.scan import LabeledScan
 from eq_eval.training.augmentation import augment
 from eq_eval.training.augmentation import Augmentation
-from eq_eval.training.detector import DetectorTraining
+from eq_eval.training.detector import start_detector
 from eq_eval.training.detector import train_detector
 from eq_eval.training.export import equivariance_error
 from eq_eval.training.export import export_detector
@@ -109,7 +109,7 @@ def test_training_finds_the_block_and_the_bundle_keeps_the_law(store, tmp_path):
 def test_a_resumed_run_is_the_same_run(store, tmp_path):
     """Weights after 6 steps do not depend on an interruption after 3."""
     whole = train_detector(recipe(iterations=6), store, tmp_path / 'whole')
-    part = DetectorTraining(recipe(iterations=6))
+    part = start_detector(recipe(iterations=6))
     stream = SampleStream(store, SMALL, Augmentation(), 4, 1)
     for number in range(3):
         part.update(stream.batch(number))
