@@ -14,14 +14,15 @@ from eq_core.nn.normalization import GroupBatchNorm2d
 class GroupBlock(nn.Module):
     """Group convolution, shared batch normalisation, ReLU.
 
-    Law: group G; `in_fields` regular -> `out_fields` regular.
+    Law: group G; `in_fields` regular -> `out_fields` regular. `circular` rows as in `GroupConv2d`.
     """
 
     def __init__(self, group: PlanarGroup, in_fields: int, out_fields: int, kernel_size: int = 3,
-                 stride: int = 1) -> None:
+                 stride: int = 1, circular: bool = False) -> None:
         """Builds the block."""
         super().__init__()
-        self.convolution = GroupConv2d(group, in_fields, out_fields, kernel_size, stride)
+        self.convolution = GroupConv2d(group, in_fields, out_fields, kernel_size, stride,
+                                       circular=circular)
         self.norm = GroupBatchNorm2d(group, out_fields)
         self.in_type, self.out_type = self.convolution.in_type, self.norm.out_type
 

@@ -24,19 +24,40 @@ from eq_core.groups.representation import scalars
 from eq_core.nn.kernels import kernel_basis
 
 
+def wrap_rows(field: Tensor, count: int) -> Tensor:
+    """Closes the rows of (..., H, W) to a circle: repeats `count` of them beyond either end.
+
+    Slices and a concatenation, because engines differ in what modes of padding they know.
+    """
+    if not count:
+        return field
+    return torch.cat([field[..., -count:, :], field, field[..., :count, :]], -2)
+
+
+class _WrappedConv2d(nn.Conv2d):
+    """A plain convolution, after `wrap_rows`."""
+
+    wrap = 0
+
+    def forward(self, field: Tensor) -> Tensor:
+        return super().forward(wrap_rows(field, self.wrap))
+
+
 class _TiedConv2d(nn.Module):
     """What all convolutions share: expand the tied weights, convolve, export a plain layer."""
 
     in_type: FieldType
     out_type: FieldType
 
-    def __init__(self, kernel_size: int, stride: int, bias: bool) -> None:
+    def __init__(self, kernel_size: int, stride: int, bias: bool, circular: bool = False) -> None:
         super().__init__()
         if stride > 1 and kernel_size % 2:
             raise ConfigError(f'stride {stride} with the odd kernel {kernel_size} is not '
                               'equivariant; use an even kernel')
         self.kernel_size, self.stride = kernel_size, stride
-        self.padding = (kernel_size - stride) // 2 if stride > 1 else (kernel_size - 1) // 2
+        padding = (kernel_size - stride) // 2 if stride > 1 else (kernel_size - 1) // 2
+        self.wrap = padding if circular else 0
+        self.padding = (padding - self.wrap, padding)
         self.use_bias = bias
 
     def weight(self) -> Tensor:
@@ -57,14 +78,16 @@ class _TiedConv2d(nn.Module):
             (B, out_type.channels, H / stride, W / stride).
         """
         return nn.functional.conv2d(
-            field, self.weight(), self.dense_bias(), self.stride, self.padding)
+            wrap_rows(field, self.wrap), self.weight(), self.dense_bias(), self.stride,
+            self.padding)
 
     @torch.no_grad()
     def export(self) -> nn.Conv2d:
         """Returns the same map as a plain convolution."""
         weight, bias = self.weight(), self.dense_bias()
-        plain = nn.Conv2d(weight.shape[1], weight.shape[0], self.kernel_size, self.stride,
-                          self.padding, bias=bias is not None).to(weight)
+        plain = _WrappedConv2d(weight.shape[1], weight.shape[0], self.kernel_size, self.stride,
+                               self.padding, bias=bias is not None).to(weight)
+        plain.wrap = self.wrap
         plain.weight.copy_(weight)
         if bias is not None and plain.bias is not None:
             plain.bias.copy_(bias)
@@ -112,16 +135,19 @@ class GroupConv2d(_TiedConv2d):
     """Convolution between regular fields (Cohen and Welling 2016, eq. 11).
 
     Law: group G; input `in_fields` regular; output `out_fields` regular. For the trivial group it
-    is `torch.nn.Conv2d`.
+    is `torch.nn.Conv2d`. With `circular` rows (azimuth on a polar grid) the law is another one:
+    rolling the rows by a multiple of the stride rolls the answer, and no other group may be asked.
     """
 
     basis: Tensor
     relative: Tensor
 
     def __init__(self, group: PlanarGroup, in_fields: int, out_fields: int, kernel_size: int = 3,
-                 stride: int = 1, bias: bool = False) -> None:
+                 stride: int = 1, bias: bool = False, circular: bool = False) -> None:
         """Builds the layer with He-initialised weights."""
-        super().__init__(kernel_size, stride, bias)
+        super().__init__(kernel_size, stride, bias, circular)
+        if circular and group.order > 1:
+            raise ConfigError(f'circular rows need the trivial group, got {group}')
         self.in_type, self.out_type = regular(group, in_fields), regular(group, out_fields)
         basis = kernel_basis(group, kernel_size)
         self.register_buffer('basis', torch.as_tensor(basis, dtype=torch.get_default_dtype()),

@@ -9,6 +9,8 @@ from dataclasses import fields
 from typing import Any
 
 from eq_core.errors import ConfigError
+from eq_perception.detection.grid import Grid
+from eq_perception.detection.grid import GRIDS
 
 CLASS_NAMES = ('car', 'truck', 'pedestrian', 'cyclist')
 POINT_FEATURES = 8   # z, z_offset, intensity, dt, dx, dy, ex, ey
@@ -23,8 +25,11 @@ class DetectorConfig:
     Attributes:
         class_names: Names of the classes, in the order of the heatmap's channels.
         group: Symmetry group of the network, ``'C4'``; ``'C1'`` is the plain twin.
-        point_cloud_range: Half edge of the square BEV range centred on the sensor [m].
-        voxel_size: Edge of a pillar [m].
+        grid: ``'cartesian'``, or ``'polar'`` for rings and sectors of as many cells; the latter
+            has its symmetry in the grid and wants the group ``'C1'``.
+        point_cloud_range: Half edge of the square (radius of the polar) BEV range centred on the
+            sensor [m].
+        voxel_size: Edge of a Cartesian pillar [m]; it tells the number of cells of either grid.
         z_range: Heights above ground that are kept [m].
         max_pillars: Rows of the network's input; further (outer) pillars are dropped, counted.
         points_per_pillar: Points kept of each pillar, evenly over their order of arrival.
@@ -39,6 +44,7 @@ class DetectorConfig:
 
     class_names: tuple[str, ...] = CLASS_NAMES
     group: str = 'C4'
+    grid: str = 'cartesian'
     point_cloud_range: float = 51.2
     voxel_size: float = 0.4
     z_range: tuple[float, float] = (-1., 5.)
@@ -57,6 +63,10 @@ class DetectorConfig:
         Raises:
             ConfigError: A value is out of range; the text names it.
         """
+        if self.grid not in GRIDS:
+            raise ConfigError(f'grid must be one of {sorted(GRIDS)}, got {self.grid!r}')
+        if self.grid == 'polar' and self.group != 'C1':
+            raise ConfigError(f"group must be 'C1' on a polar grid, got {self.group!r}")
         if self.grid_size % 16:
             raise ConfigError('2 * point_cloud_range / voxel_size must be a multiple of 16, got '
                               f'2 * {self.point_cloud_range} / {self.voxel_size}')
@@ -80,8 +90,18 @@ class DetectorConfig:
 
     @property
     def head_cell(self) -> float:
-        """Edge of an output cell [m]."""
+        """Edge of a Cartesian output cell [m]."""
         return 2 * self.voxel_size
+
+    @property
+    def pillar_grid(self) -> Grid:
+        """Where the pillars stand."""
+        return GRIDS[self.grid](self.grid_size, self.point_cloud_range)
+
+    @property
+    def head_grid(self) -> Grid:
+        """Where the cells of the output maps stand."""
+        return GRIDS[self.grid](self.head_size, self.point_cloud_range)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a manifest, with the name of the function that builds the network."""

@@ -59,7 +59,8 @@ class BevDetector(nn.Module):
 
     Law: group G; points and cells turn with the scene; outputs `heatmap`, `height`, `log_size`,
     `log_variance` are invariant, `offset`, `velocity`, `heading` frequency-1 and `axis`,
-    `deviator` frequency-2 fields. Exact for C1, C2, C4 (and their D_N) on the even grid.
+    `deviator` frequency-2 fields. Exact for C1, C2, C4 (and their D_N) on the even grid. On the
+    polar grid rolling the pillars' rows by multiples of 8, the total stride, rolls all fields.
     """
 
     def __init__(self, config: DetectorConfig) -> None:
@@ -67,15 +68,16 @@ class BevDetector(nn.Module):
         super().__init__()
         self.config = config
         group = PlanarGroup.from_name(config.group)
+        circular = config.pillar_grid.circular
         pillar, first, second, third, neck = config.channels
         self.encoder = PillarEncoder(group, pillar)
         self.stages = nn.ModuleList([
-            _stage(group, pillar, first, config.depth[0]),
-            _stage(group, first, second, config.depth[1]),
-            _stage(group, second, third, config.depth[2])])
+            _stage(group, pillar, first, config.depth[0], circular),
+            _stage(group, first, second, config.depth[1], circular),
+            _stage(group, second, third, config.depth[2], circular)])
         self.laterals = nn.ModuleList(
             [GroupBlock(group, fields, neck, 1) for fields in (first, second, third)])
-        self.shared = GroupBlock(group, neck, neck, 3)
+        self.shared = GroupBlock(group, neck, neck, 3, circular=circular)
         self.heads = nn.ModuleDict({
             name: HeadConv2d(neck, Representation(group, representation),
                              multiplicity or len(config.class_names))
@@ -123,10 +125,12 @@ class BevDetector(nn.Module):
         return canvas.permute(0, 3, 1, 2)
 
 
-def _stage(group: PlanarGroup, in_fields: int, out_fields: int, depth: int) -> nn.Sequential:
+def _stage(group: PlanarGroup, in_fields: int, out_fields: int, depth: int,
+           circular: bool) -> nn.Sequential:
     """Halves the resolution with an even kernel, then looks around with 3x3 kernels."""
-    return nn.Sequential(GroupBlock(group, in_fields, out_fields, 2, 2),
-                         *[GroupBlock(group, out_fields, out_fields) for _ in range(depth)])
+    return nn.Sequential(GroupBlock(group, in_fields, out_fields, 2, 2, circular),
+                         *[GroupBlock(group, out_fields, out_fields, circular=circular)
+                           for _ in range(depth)])
 
 
 def plain_twin(config: DetectorConfig) -> DetectorConfig:

@@ -11,7 +11,9 @@ from scipy.ndimage import maximum_filter
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.rotated_iou import iou_bev
 from eq_perception.detection.config import DetectorConfig
+from eq_perception.detection.grid import turn
 
+FREQUENCY = {'offset': 1, 'velocity': 1, 'heading': 1, 'axis': 2, 'deviator': 2}
 MAX_EXPONENT = 3.           # bound of log-size and of the covariance's exponent
 SIZE_RANGE = (.1, 30.)      # [m]; beyond it a box is degenerate and is removed
 MAX_SPEED = 60.             # [m/s]
@@ -32,19 +34,20 @@ def decode(fields: Mapping[str, Float], ground: NDArray[np.float64], config: Det
         At most `max_objects` boxes, best score first, in the frame of the scan.
     """
     label, cell, score = find_peaks(fields['heatmap'][0], config)
-    at = {name: field[0].reshape(field.shape[1], -1)[:, cell].astype(np.float64)
+    at = {name: field[0].reshape(field.shape[1], -1)[:, cell].T.astype(np.float64)
           for name, field in fields.items() if name != 'heatmap'}
-    size = config.head_size
-    iy, ix = np.divmod(cell, size)
-    centre = (np.stack([ix, iy], -1) + .5 - size / 2) * config.head_cell + at['offset'].T
-    height = at['height'][0] + centre @ ground[:2] + ground[2]
-    yaw, confidence = heading(at['axis'].T, at['heading'].T)
-    velocity = at['velocity'].T
+    grid = config.head_grid
+    for name, frequency in FREQUENCY.items():        # from the cell's own axes to the scan's
+        at[name] = turn(at[name], frequency * grid.azimuth(cell))
+    centre = grid.centre(cell) + at['offset']
+    height = at['height'][:, 0] + centre @ ground[:2] + ground[2]
+    yaw, confidence = heading(at['axis'], at['heading'])
+    velocity = at['velocity']
     boxes = Boxes3D(
         np.column_stack([centre, height]),
-        np.exp(np.clip(at['log_size'].T, -MAX_EXPONENT, MAX_EXPONENT + .5)), yaw, label, score,
+        np.exp(np.clip(at['log_size'], -MAX_EXPONENT, MAX_EXPONENT + .5)), yaw, label, score,
         velocity * np.minimum(1, MAX_SPEED / np.maximum(_length(velocity), 1e-9))[:, None],
-        covariance(at['log_variance'][0], at['deviator'].T), confidence)
+        covariance(at['log_variance'][:, 0], at['deviator']), confidence)
     sound = np.all((boxes.size > SIZE_RANGE[0]) & (boxes.size < SIZE_RANGE[1]), axis=1)
     return suppress(boxes.select(sound), config.nms_iou).select(slice(config.max_objects))
 
@@ -61,7 +64,9 @@ def find_peaks(logits: Float, config: DetectorConfig
         (M,) labels, (M,) flat cells, (M,) scores, best first.
     """
     threshold = np.log(max(config.score_threshold, 1e-6) / (1 - config.score_threshold))
-    largest = maximum_filter(logits, size=(1, 3, 3), mode='constant', cval=-np.inf)
+    largest = maximum_filter(
+        logits, size=(1, 3, 3), cval=-np.inf,
+        mode=('constant', 'wrap', 'constant') if config.head_grid.circular else 'constant')
     label, iy, ix = np.nonzero((logits == largest) & (logits >= threshold))
     value = logits[label, iy, ix].astype(np.float64)
     best = np.argsort(-value, kind='stable')[:2 * config.max_objects]

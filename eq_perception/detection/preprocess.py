@@ -1,8 +1,8 @@
 """From a scan to the network's input: heights above ground, pillars, padded rows.
 
 Everything here commutes with turns about the sensor's vertical axis: the ground is a least-squares
-plane, cells are symmetric about the sensor, and which points of a full pillar are kept depends on
-their order of arrival only.
+plane, the grid of cells is symmetric about the sensor, and which points of a full pillar are kept
+depends on their order of arrival only.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 from eq_core.geometry.points import Points
 from eq_perception.detection.config import DetectorConfig
 from eq_perception.detection.config import POINT_FEATURES
+from eq_perception.detection.grid import Grid
+from eq_perception.detection.grid import grid_cells as grid_cells
+from eq_perception.detection.grid import GRIDS
+from eq_perception.detection.grid import turn
 
-GROUND_CELL = 3.2           # [m]; a car leaves ground visible in a cell of this size
+GROUND_CELL = 3.2   # [m]; a car leaves ground visible in a Cartesian cell of this size
 GROUND_BANDS = (2., 1., .5, .3, .3)   # residuals kept in successive fits [m]
 
 Float = NDArray[np.float32]
@@ -39,17 +43,20 @@ class Pillars:
     dropped: int
 
 
-def fit_ground(xyz: Float, point_cloud_range: float) -> NDArray[np.float64]:
+def fit_ground(xyz: Float, point_cloud_range: float, grid: str = 'cartesian'
+               ) -> NDArray[np.float64]:
     """Fits a plane to the lowest points of coarse cells, by repeated trimmed least squares.
 
     Args:
         xyz: (N, 3) float32 [m].
-        point_cloud_range: Half edge of the square looked at [m].
+        point_cloud_range: Half edge of the square (radius of the disc) looked at [m].
+        grid: Kind of the coarse cells; turning by whole coarse cells turns the answer.
 
     Returns:
         (a, b, c) of ``z = a x + b y + c``; zeros if there is too little to fit.
     """
-    lowest = _lowest_points(xyz, point_cloud_range)
+    lowest = _lowest_points(xyz, GRIDS[grid](2 * round(point_cloud_range / GROUND_CELL),
+                                             point_cloud_range))
     if len(lowest) < 3:
         return np.array([0., 0., lowest[:, 2].min() if len(lowest) else 0.])
     near = lowest[np.hypot(lowest[:, 0], lowest[:, 1]) < 25.]
@@ -67,44 +74,26 @@ def fit_ground(xyz: Float, point_cloud_range: float) -> NDArray[np.float64]:
     return np.asarray(plane)
 
 
-def _lowest_points(xyz: Float, point_cloud_range: float) -> NDArray[np.float64]:
+def _lowest_points(xyz: Float, grid: Grid) -> NDArray[np.float64]:
     """Returns (M, 3) float64, the lowest point of every occupied coarse cell."""
-    edge = 2 * round(point_cloud_range / GROUND_CELL)
-    cell, inside = grid_cells(xyz, edge, GROUND_CELL)
+    cell, inside = grid.locate(xyz)
     candidates = np.flatnonzero(inside)
     if not len(candidates):
         return np.zeros((0, 3))
     cell, z = cell[candidates], xyz[candidates, 2]
-    floor = np.full(edge * edge, np.inf, np.float32)
+    floor = np.full(grid.edge ** 2, np.inf, np.float32)
     np.minimum.at(floor, cell, z)
     at_floor = candidates[z == floor[cell]]
     return xyz[at_floor].astype(np.float64)
-
-
-def grid_cells(xyz: Float, edge: int, size: float
-               ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Returns each point's cell [iy * edge + ix] and whether it is inside the grid.
-
-    Cells are counted outward from the axes, so that a point on a border goes to the outer cell on
-    every side: plain `floor` would favour one side and break the symmetry for quantised data.
-    """
-    half = edge // 2
-    column = []
-    for axis in (0, 1):
-        value = xyz[:, axis] * np.float32(1 / size)
-        outward = np.minimum(np.abs(value), 1e6).astype(np.int32)
-        column.append(np.where(np.signbit(value), half - 1 - outward, half + outward))
-    ix, iy = column
-    inside = (ix >= 0) & (ix < edge) & (iy >= 0) & (iy < edge)
-    return iy * edge + ix, inside
 
 
 def pillarize(points: Points, config: DetectorConfig, max_pillars: int | None = None) -> Pillars:
     """Groups a scan (or stacked sweeps) into pillars.
 
     Per kept point: height above ground, height above the pillar's mean, intensity, time offset,
-    xy relative to the cell's centre, xy relative to the pillar's mean point. Pillars of fewer than
-    K points repeat their own points, which leaves a maximum over points unchanged.
+    xy relative to the cell's centre, xy relative to the pillar's mean point, both along the cell's
+    own axes. Pillars of fewer than K points repeat their own points, which leaves a maximum over
+    points unchanged.
 
     Args:
         points: The scan, gravity-aligned, finite.
@@ -115,11 +104,11 @@ def pillarize(points: Points, config: DetectorConfig, max_pillars: int | None = 
     Returns:
         Rows, index map, ground plane and the number of pillars that did not fit.
     """
-    ground = fit_ground(points.xyz, config.point_cloud_range)
+    ground = fit_ground(points.xyz, config.point_cloud_range, config.grid)
     x, y, z = points.xyz.T
     height = z - (ground[0] * x + ground[1] * y + ground[2]).astype(np.float32)
-    edge, size, limit = config.grid_size, config.voxel_size, config.points_per_pillar
-    cell, inside = grid_cells(points.xyz, edge, size)
+    grid = config.pillar_grid
+    cell, inside = grid.locate(points.xyz)
     inside &= (height > config.z_range[0]) & (height < config.z_range[1])
     kept = np.flatnonzero(inside)
     kept = kept[np.argsort(cell[kept], kind='stable')]
@@ -131,30 +120,28 @@ def pillarize(points: Points, config: DetectorConfig, max_pillars: int | None = 
         max_pillars = config.max_pillars
     rows, dropped = len(start), 0
     if max_pillars and rows > max_pillars:
-        chosen = _innermost(pillar_cell, edge, max_pillars)
+        chosen = _innermost(grid.ring(pillar_cell), max_pillars)
         start, count, pillar_cell = start[chosen], count[chosen], pillar_cell[chosen]
         rows, dropped = len(chosen), rows - len(chosen)
     capacity = max_pillars or rows
-    table = np.zeros((capacity, limit, POINT_FEATURES), np.float32)
-    index = np.full(edge * edge, capacity, np.int64)
+    table = np.zeros((capacity, config.points_per_pillar, POINT_FEATURES), np.float32)
+    index = np.full(grid.edge ** 2, capacity, np.int64)
     index[pillar_cell] = np.arange(rows)
     if rows:
         feature = np.stack([height, points.intensity, points.time_offset, x, y])[:, kept]
-        _fill(table[:rows], feature, start, count, pillar_cell, config)
+        _fill(table[:rows], feature, start, count, pillar_cell, grid)
     return Pillars(table, index, ground, dropped)
 
 
-def _innermost(cell: NDArray[np.int32], edge: int, count: int) -> NDArray[np.int64]:
+def _innermost(ring: NDArray[np.integer], count: int) -> NDArray[np.int64]:
     """Positions of at most `count` cells nearest to the sensor, whole rings of equal distance."""
-    iy, ix = np.divmod(cell, edge)
-    distance = (2 * ix + 1 - edge) ** 2 + (2 * iy + 1 - edge) ** 2
-    return np.flatnonzero(distance < np.partition(distance, count)[count])
+    return np.flatnonzero(ring < np.partition(ring, count)[count])
 
 
 def _fill(table: Float, feature: Float, start: NDArray[np.int64], count: NDArray[np.int64],
-          cell: NDArray[np.int32], config: DetectorConfig) -> None:
+          cell: NDArray[np.int32], grid: Grid) -> None:
     """Writes the rows of `pillarize`; `feature` is (5, M): height, intensity, time, x, y."""
-    limit, edge = config.points_per_pillar, config.grid_size
+    limit = table.shape[1]
     slot = np.arange(limit)
     spread = slot * np.maximum(count, limit)[:, None] // limit    # even steps if there are many
     source = start[:, None] + np.minimum(spread, count[:, None] - 1)
@@ -164,10 +151,7 @@ def _fill(table: Float, feature: Float, start: NDArray[np.int64], count: NDArray
     total = np.cumsum(feature[[0, 3, 4]], axis=1, dtype=np.float64)
     total = np.concatenate([np.zeros((3, 1)), total], axis=1)
     mean = ((total[:, start + count] - total[:, start]) / count).astype(np.float32)
-    iy, ix = np.divmod(cell, edge)
-    size = config.voxel_size
-    centre_x = ((ix + .5 - edge / 2) * size).astype(np.float32)
-    centre_y = ((iy + .5 - edge / 2) * size).astype(np.float32)
+    centre_x, centre_y = grid.centre(cell).T.astype(np.float32)
     height, intensity, time, x, y = feature[:, source]
     table[..., 0] = height
     table[..., 1] = height - mean[0][:, None]
@@ -177,6 +161,9 @@ def _fill(table: Float, feature: Float, start: NDArray[np.int64], count: NDArray
     table[..., 5] = y - centre_y[:, None]
     table[..., 6] = x - mean[1][:, None]
     table[..., 7] = y - mean[2][:, None]
+    if grid.circular:            # Cartesian cells look along +x, there is nothing to turn
+        for pair in (slice(4, 6), slice(6, 8)):
+            table[..., pair] = turn(table[..., pair], -grid.azimuth(cell)[:, None])
 
 
 def stack_sweeps(sweeps: list[Points], poses: list[NDArray[np.float64]] | None = None) -> Points:

@@ -1,7 +1,8 @@
 """What the network should answer for a set of labelled boxes.
 
 Centre heatmaps follow CenterPoint (Yin et al. 2021, section 4.1) with isotropic Gaussians, so that
-turning the scene turns the target exactly.
+turning the scene turns the target exactly. Vectors and yaw are told along the own axes of the cell
+that regresses them, see `grid`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_perception.detection.config import DetectorConfig
+from eq_perception.detection.grid import turn
 
 MIN_POINTS = 2              # with fewer the box is neither an object nor background
 SIGMA_RANGE = (0.7, 2.0)    # width of the heatmap's peaks [cells]
@@ -64,49 +66,59 @@ def make_targets(boxes: Boxes3D, num_points: NDArray[np.int64], ground: NDArray[
         config: Grid.
         moving: Whether more than one sweep is given, so that velocity can be told.
     """
-    size, scale = config.head_size, config.head_cell
-    seen = (num_points > 0) & (np.abs(boxes.center[:, :2]) < config.point_cloud_range).all(1)
-    boxes, num_points = boxes.select(seen), num_points[seen]
-    position = boxes.center[:, :2] / scale + size / 2
-    centre = np.clip(position.astype(np.int64), 0, size - 1)       # (N, (ix, iy))
+    grid, size = config.head_grid, config.head_size
+    cell, inside = grid.locate(boxes.center)
+    seen = (num_points > 0) & inside
+    boxes, num_points, cell = boxes.select(seen), num_points[seen], cell[seen]
     heatmap = np.zeros((len(config.class_names), size, size), np.float32)
     background = np.ones((size, size), np.float32)
-    sigma = np.clip(np.sqrt(boxes.size[:, 0] * boxes.size[:, 1]) / (4 * scale), *SIGMA_RANGE)
+    extent = np.sqrt(boxes.size[:, 0] * boxes.size[:, 1])
+    sigma = np.clip(extent[:, None] / (4 * grid.spacing(cell)), *SIGMA_RANGE)
     certain = num_points >= MIN_POINTS
-    for (ix, iy), width, label, sure in zip(centre, sigma, boxes.label, certain, strict=True):
-        _draw(heatmap[label] if sure else background, ix, iy, width, sure)
-    boxes, centre = boxes.select(certain), centre[certain]
-    return _regression(boxes, centre, heatmap, background, ground, config, moving)
+    for place, width, label, sure in zip(cell, sigma, boxes.label, certain, strict=True):
+        _draw(heatmap[label] if sure else background, place, width, sure, grid.circular)
+    return _regression(boxes.select(certain), cell[certain], heatmap, background, ground, config,
+                       moving)
 
 
-def _draw(plane: Float, ix: int, iy: int, sigma: float, peak: bool) -> None:
-    """Raises a Gaussian peak, or (for an uncertain box) clears the background weight around it."""
-    reach = int(np.ceil(3 * sigma))
-    x = np.arange(max(ix - reach, 0), min(ix + reach + 1, plane.shape[1]))
-    y = np.arange(max(iy - reach, 0), min(iy + reach + 1, plane.shape[0]))
-    bump = np.exp(-((x - ix) ** 2 + (y[:, None] - iy) ** 2) / (2 * sigma ** 2))
-    part = plane[y[0]:y[-1] + 1, x[0]:x[-1] + 1]
-    if peak:
-        np.maximum(part, bump, out=part, casting='unsafe')
-    else:
-        np.minimum(part, bump < 0.3, out=part, casting='unsafe')
+def _draw(plane: Float, cell: int, sigma: NDArray[np.float64], peak: bool, circular: bool) -> None:
+    """Raises a Gaussian peak, or (for an uncertain box) clears the background weight around it.
+
+    Args:
+        plane: (h, w) float32, drawn into.
+        cell: Flat cell of the centre.
+        sigma: (2,) width along ix and iy [cells].
+        peak: Whether to raise a peak.
+        circular: Whether the last row borders on the first.
+    """
+    height, width = plane.shape
+    iy, ix = divmod(int(cell), width)
+    x, y = (np.arange(-reach, reach + 1) for reach in np.ceil(3 * sigma).astype(int))
+    bump = np.exp(-(x / sigma[0]) ** 2 / 2 - (y[:, None] / sigma[1]) ** 2 / 2)
+    column, row = x + ix, (y + iy) % height if circular else y + iy
+    rows, columns = (row >= 0) & (row < height), (column >= 0) & (column < width)
+    at, bump = np.ix_(row[rows], column[columns]), bump[np.ix_(rows, columns)]
+    plane[at] = np.maximum(plane[at], bump) if peak else np.minimum(plane[at], bump < 0.3)
 
 
-def _regression(boxes: Boxes3D, centre: NDArray[np.int64], heatmap: Float, background: Float,
+def _regression(boxes: Boxes3D, centre: NDArray[np.int32], heatmap: Float, background: Float,
                 ground: NDArray[np.float64], config: DetectorConfig, moving: bool) -> Targets:
-    size, scale = config.head_size, config.head_cell
-    cells = (centre[:, None] + NEIGHBOURS).reshape(-1, 2)
+    grid, size = config.head_grid, config.head_size
+    place = np.stack([centre % size, centre // size], -1)
+    place = (place[:, None] + NEIGHBOURS).reshape(-1, 2)           # (M, (ix, iy))
+    if grid.circular:
+        place[:, 1] %= size
     owner = np.repeat(np.arange(len(boxes)), len(NEIGHBOURS))
     first = np.tile(np.arange(len(NEIGHBOURS)) == 0, len(boxes))
-    inside = ((cells >= 0) & (cells < size)).all(1)
-    cells, owner, first = cells[inside], owner[inside], first[inside]
-    target = boxes.select(owner)
-    cell_centre = (cells + 0.5 - size / 2) * scale
+    inside = ((place >= 0) & (place < size)).all(1)
+    cell, owner, first = (place @ [1, size])[inside], owner[inside], first[inside]
+    target, azimuth = boxes.select(owner), grid.azimuth(cell)
     x, y, z = target.center.T
     return Targets(
-        heatmap, background, cells[:, 1] * size + cells[:, 0],
+        heatmap, background, cell,
         np.where(first, 1., NEIGHBOUR_WEIGHT).astype(np.float32), target.label,
-        (target.center[:, :2] - cell_centre).astype(np.float32),
+        turn(target.center[:, :2] - grid.centre(cell), -azimuth).astype(np.float32),
         (z - (ground[0] * x + ground[1] * y + ground[2])).astype(np.float32),
-        np.log(target.size).astype(np.float32), target.yaw.astype(np.float32),
-        target.velocity.astype(np.float32), np.full(len(target), moving, np.float32))
+        np.log(target.size).astype(np.float32), (target.yaw - azimuth).astype(np.float32),
+        turn(target.velocity, -azimuth).astype(np.float32),
+        np.full(len(target), moving, np.float32))
