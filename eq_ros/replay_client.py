@@ -13,6 +13,7 @@ from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.task import Future
 
 from eq_core.errors import EqError
 from eq_ros.bag_player import BagPlayer
@@ -73,6 +74,7 @@ class ReplayClient:
         recorder.listen(f'{self.node_name}/debug/markers', MARKERS_TYPE)
         recorder.listen('/diagnostics', DIAGNOSTICS_TYPE)
         self._state = self._node.create_client(GetState, f'{self.node_name}/get_state')
+        self._asked: list[Future[GetState.Response]] = []
 
     def _spin(self) -> None:
         try:
@@ -153,20 +155,26 @@ class ReplayClient:
         raise EqError(f'{self.node_name} was not active after {timeout:g} s (last: {seen})')
 
     def _lifecycle_state(self) -> str | None:
+        # The answer to a first question gets lost where the node has not found us yet, so it is
+        # asked again; on a loaded machine the answer to an earlier one may still come.
         if not self._state.wait_for_service(timeout_sec=0.2):
             return None
-        future = self._state.call_async(GetState.Request())
         done = threading.Event()
-        future.add_done_callback(lambda _: done.set())
-        if not done.wait(1.) or future.result() is None:
+        self._asked.append(self._state.call_async(GetState.Request()))
+        for future in self._asked:
+            future.add_done_callback(lambda _: done.set())
+        done.wait(1.)
+        answers = [future.result() for future in self._asked if future.done()]
+        if not answers or answers[-1] is None:
             return None
-        current = future.result().current_state
+        self._asked.clear()
+        current = answers[-1].current_state
         return 'active' if current.id == State.PRIMARY_STATE_ACTIVE else str(current.label)
 
     def close(self) -> None:
         """Leaves the graph."""
         self._executor.shutdown()
-        self._thread.join(5.)
+        self._thread.join(30.)
         self._node.destroy_node()
         self._context.try_shutdown()
 

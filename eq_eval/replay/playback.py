@@ -177,15 +177,25 @@ class Playback:
     def settle(self, timeout: float = 5.) -> Balance:
         """Waits until the node's balance covers everything that was sent.
 
+        Args:
+            timeout: Time without news after which the rest counts as lost on the way [s].
+
         Returns:
             The last balance heard.
         """
+        known: object = None
+
         def settled() -> bool:
             balance = self._client.balance
             return (self._client.balance_time > self._answers.last_time
                     and balance.in_flight == 0 and balance.received >= len(self._tickets))
 
-        self._client.wait(settled, timeout)
+        while not self._client.wait(settled, timeout):
+            self._check()
+            now = _counts(self._client.balance), self._answers.last_time
+            if now == known:
+                break
+            known = now
         return self._client.balance
 
     def outcomes(self, class_names: tuple[str, ...], balance: Balance) -> list[ScanOutcome]:
@@ -214,6 +224,10 @@ class Playback:
             raise EqError(f'the node answered {len(strangers)} scans more than once, '
                           f'first the one of stamp {strangers[0]}')
         return result
+
+
+def _counts(balance: Balance) -> tuple[int, ...]:
+    return balance.received, balance.published, balance.in_flight, balance.num_dropped
 
 
 def _fate_of_silent(balance: Balance, count: int) -> str:

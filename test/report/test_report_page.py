@@ -166,7 +166,7 @@ def test_a_browser_shows_it(browser: str, tmp_path: Path, width: int, scheme: st
     if scheme == 'dark':
         command.insert(1, '--blink-settings=preferredColorScheme=0')
     try:
-        subprocess.run(command, check=False, capture_output=True, timeout=90)
+        subprocess.run(command, check=False, capture_output=True, timeout=240)
     except subprocess.TimeoutExpired:
         pytest.skip('chromium does not answer on this machine')
     if not picture.exists():

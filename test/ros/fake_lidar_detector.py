@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 import sys
 import time
 
@@ -19,8 +20,9 @@ from eq_perception.nodes.lidar_detector import LidarDetectorNode
 from eq_perception.nodes.lidar_detector import Parameters
 from eq_ros.process import run
 
-RAISE, NAN_BOX, BACKEND, SLOW, IMPOSSIBLE = 101, 102, 103, 104, 105  # [m], x of the first point
+RAISE, NAN_BOX, BACKEND, SLOW, IMPOSSIBLE, GATED = 101, 102, 103, 104, 105, 106  # [m], first x
 SLOW_SECONDS = 0.5
+GATE = 'EQ_TEST_GATE'  # variable that names the file for which a gated cloud waits
 
 
 class FakeDetector:
@@ -39,6 +41,8 @@ class FakeDetector:
             raise BackendError('told to fail')
         if order == SLOW:
             time.sleep(SLOW_SECONDS)
+        while order == GATED and not Path(os.environ[GATE]).exists():
+            time.sleep(0.01)
         center = points.xyz.mean(axis=0, keepdims=True).astype(float)
         if order == NAN_BOX:
             center[0, 1] = np.nan

@@ -30,9 +30,11 @@ from eq_ros import messages
 from eq_ros import qos
 from eq_ros.pointcloud2 import encode
 
+WITHOUT_VISION = 'EQ_TEST_WITHOUT_VISION_MSGS'
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PATIENCE = 60.  # [s]; nothing is measured with it, a loaded machine may be slow
+PATIENCE = 120.  # [s]; nothing is measured with it, a loaded machine may be slow
+ASK_AGAIN = 5.   # [s] after which a question that nobody has answered is asked once more
 CONFIGURE = Transition.TRANSITION_CONFIGURE
 ACTIVATE = Transition.TRANSITION_ACTIVATE
 DEACTIVATE = Transition.TRANSITION_DEACTIVATE
@@ -56,6 +58,13 @@ def cloud(first: float = 1., count: int = 20, stamp: int = 10**9, frame_id: str 
     if count:
         xyz[0, 0] = first
     return messages.pointcloud2(encode(Points.from_xyz(xyz, np.zeros(count), frame_id, stamp)))
+
+
+def _done(future: Any, timeout: float) -> bool:
+    """Waits until the executor's thread has brought an answer, or not [s]."""
+    done = threading.Event()
+    future.add_done_callback(lambda _: done.set())
+    return done.wait(timeout)
 
 
 class Graph:
@@ -106,8 +115,10 @@ class Graph:
                                  self.markers.append, qos.result())
         node.create_subscription(DiagnosticArray, '/diagnostics', self._report, qos.result(50))
         self._change = node.create_client(ChangeState, f'{name}/change_state')
-        self._state = node.create_client(GetState, f'{name}/get_state')
         self._set = node.create_client(SetParameters, f'{name}/set_parameters')
+        # The last one: a participant announces its ends in the order in which they were made, so
+        # a node that has answered this one knows all the others.
+        self._state = node.create_client(GetState, f'{name}/get_state')
 
     def _report(self, message: DiagnosticArray) -> None:
         self.reports += [status for status in message.status
@@ -139,48 +150,57 @@ class Graph:
         """Waits until the node takes clouds and both ends of every topic know each other."""
         self.wait(lambda: self.values.get('state') == 'active', 'active')
         self.wait(lambda: self.input.get_subscription_count() > 0, 'subscribed')
-        for topic in ('output/objects', 'debug/markers'):
-            if topic != 'output/objects' or messages.vision_msgs is not None:
-                self.wait(lambda topic=topic: self.node.count_publishers(
-                    f'{self.name}/{topic}') > 0, topic)
+        has_vision = messages.vision_msgs is not None and WITHOUT_VISION not in self.environment
+        for topic in ('output/objects', 'debug/markers')[0 if has_vision else 1:]:
+            self.wait(lambda topic=topic: self.node.count_publishers(
+                f'{self.name}/{topic}') > 0, topic)
+        self.state()
 
     def log(self) -> str:
         """All that the processes have written."""
         return ''.join(path.read_text(errors='replace')
                        for path in sorted(self._log_folder.glob('node*.log')))
 
-    def _call(self, client: Any, request: Any, lost: Callable[[], Any] = lambda: None) -> Any:
-        # A service is ready for its client before the server has found the client: the answer to
-        # a first call can be lost, and only the caller can know, by waiting in vain.
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            self.wait(client.service_is_ready, client.srv_name)
-            future = client.call_async(request)
-            again = time.monotonic() + PATIENCE / 6
-            while time.monotonic() < again:
-                if future.done():
-                    return future.result()
-                time.sleep(0.01)
-            if (known := lost()) is not None:
-                return known
-        raise AssertionError(f'{client.srv_name} never answered\n{self.log()}')
-
-    def change_state(self, transition: int) -> bool:
-        """Asks for a transition."""
-        request = ChangeState.Request()
-        request.transition.id = transition
-        done = ChangeState.Response(success=True)
-        return self._call(self._change, request,
-                          lambda: done if self.state() == AFTER[transition] else None).success
+    def wait_report(self, text: str) -> Any:
+        """Waits for diagnostics that say something; the latest of them."""
+        def found() -> list[Any]:
+            return [report for report in self.reports if text in report.message]
+        self.wait(found, text)
+        return found()[-1]
 
     def state(self) -> str:
-        """Life-cycle state."""
-        return self._call(self._state, GetState.Request()).current_state.label
+        """Life-cycle state; when it is known, the node knows every end of ours."""
+        # A service is ready for its client before the server has found the client, so the answer
+        # to a first question can be lost, and only the client can know, by waiting in vain.
+        futures: list[Any] = []
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            self.wait(self._state.service_is_ready, self._state.srv_name)
+            futures.append(self._state.call_async(GetState.Request()))
+            for future in futures:
+                if _done(future, ASK_AGAIN if future is futures[-1] else 0.):
+                    return future.result().current_state.label
+        raise AssertionError(f'{self._state.srv_name} never answered\n{self.log()}')
+
+    def change_state(self, transition: int) -> bool:
+        """Asks for a transition, once; whether it was made."""
+        before = self.state()
+        request = ChangeState.Request()
+        request.transition.id = transition
+        self.wait(self._change.service_is_ready, self._change.srv_name)
+        future = self._change.call_async(request)
+        if _done(future, PATIENCE):
+            return future.result().success
+        return self.state() == AFTER[transition] != before
 
     def set_parameter(self, name: str, value: Any) -> Any:
         """Sets a parameter; the result has `successful` and `reason`."""
+        self.state()
         parameter = Parameter(name, value=value).to_parameter_msg()
-        return self._call(self._set, SetParameters.Request(parameters=[parameter])).results[0]
+        self.wait(self._set.service_is_ready, self._set.srv_name)
+        future = self._set.call_async(SetParameters.Request(parameters=[parameter]))
+        assert _done(future, PATIENCE), f'{name} was not set\n{self.log()}'
+        return future.result().results[0]
 
     def settled(self) -> dict[str, str]:
         """Diagnostics of a moment with nothing in flight, later than now."""
@@ -210,10 +230,10 @@ class Graph:
             if process.poll() is None:
                 process.terminate()
                 try:
-                    process.wait(10)
+                    process.wait(30)
                 except subprocess.TimeoutExpired:
                     process.kill()
         self._executor.shutdown()
-        self._thread.join(5)
+        self._thread.join(PATIENCE)  # a thread that outlives its context ends the process
         self.node.destroy_node()
         self._context.try_shutdown()

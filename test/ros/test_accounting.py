@@ -124,18 +124,18 @@ def test_slot_answers_the_newest_and_names_what_it_replaced() -> None:
 
     def work(item: int) -> None:
         begun.set()
-        gate.wait(10)
+        gate.wait(60)
         done.append(item)
     slot: KeepLatest[int] = KeepLatest(work, lambda item, why: replaced.append((item, why)))
     slot.put(-1)  # before the start: nobody will ever work on it
     slot.start()
     slot.put(0)
-    assert begun.wait(10)
+    assert begun.wait(60)
     for item in (1, 2, 3):
         slot.put(item)
     assert replaced == [(-1, 'stopped'), (1, 'busy'), (2, 'busy')]
     gate.set()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(done) < 2 and time.monotonic() < deadline:
         time.sleep(0.001)
     assert done == [0, 3]
@@ -148,19 +148,19 @@ def test_slot_stops_with_work_at_hand_and_starts_again() -> None:
 
     def work(item: int) -> None:
         begun.set()
-        gate.wait(10)
+        gate.wait(60)
         done.append(item)
     slot: KeepLatest[int] = KeepLatest(work, lambda item, why: replaced.append((item, why)))
     slot.start()
     slot.put(0)
-    assert begun.wait(10)
+    assert begun.wait(60)
     slot.put(1)
     assert not slot.stop(timeout=0.01) and replaced == [(1, 'stopped')]
     slot.start()
     slot.put(2)
     gate.set()
-    assert slot.stop(timeout=10) in (True, False)
-    deadline = time.monotonic() + 10
+    slot.stop(timeout=60)
+    deadline = time.monotonic() + 60
     while 0 not in done and time.monotonic() < deadline:
         time.sleep(0.001)
     assert 0 in done and 1 not in done
