@@ -46,27 +46,28 @@ class Health:
         """Starts healthy.
 
         Args:
-            hold: How long a condition lasts after it was last said [s]; longer than the period
-                of the reports, or they would miss some.
+            hold: How long a condition lasts after it was last said [s]; it is in one report at
+                least, however far apart they are.
             clock: Steady clock [s].
         """
         self._hold = hold
         self._clock = clock
         self._passing: dict[str, tuple[float, Level, str]] = {}
+        self._unreported: set[str] = set()
         self._lasting: dict[str, tuple[Level, str]] = {}
 
     def warn(self, key: str, text: str) -> None:
         """Says something that can go on."""
-        self._passing[key] = (self._clock(), Level.WARN, text)
+        self._say(key, Level.WARN, text)
 
     def error(self, key: str, text: str) -> None:
         """Says something that cannot go on."""
-        self._passing[key] = (self._clock(), Level.ERROR, text)
+        self._say(key, Level.ERROR, text)
 
     def dropped(self, reason: str, text: str) -> None:
         """Says that an input was dropped."""
         level = Level.WARN if reason in MILD else Level.ERROR
-        self._passing[f'dropped.{reason}'] = (self._clock(), level, f'{reason}: {text}')
+        self._say(f'dropped.{reason}', level, f'{reason}: {text}')
 
     def set(self, key: str, level: Level, text: str) -> None:
         """Says something that holds until it is taken back."""
@@ -77,6 +78,7 @@ class Health:
         if key is None:
             self._lasting.clear()
             self._passing.clear()
+            self._unreported.clear()
         else:
             self._lasting.pop(key, None)
 
@@ -89,14 +91,19 @@ class Health:
             extra: More keys and texts, such as the backend.
         """
         now = self._clock()
+        new, self._unreported = self._unreported, set()
         conditions = list(self._lasting.values()) + [
-            (level, text) for said, level, text in list(self._passing.values())
-            if now - said <= self._hold]
+            (level, text) for key, (said, level, text) in list(self._passing.items())
+            if now - said <= self._hold or key in new]
         conditions.sort(key=lambda condition: -condition[0])
         return Report(
             conditions[0][0] if conditions else Level.OK,
             '; '.join(text for _, text in conditions) or state,
             {'state': state, **account_values(account), **extra})
+
+    def _say(self, key: str, level: Level, text: str) -> None:
+        self._passing[key] = (self._clock(), level, text)
+        self._unreported.add(key)
 
 
 def account_values(account: Account) -> dict[str, str]:

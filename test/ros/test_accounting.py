@@ -259,6 +259,15 @@ def test_health_reports_the_worst_and_forgets_what_is_not_said_again() -> None:
     assert report().level == Level.OK
 
 
+def test_health_reports_everything_once_however_late() -> None:
+    clock = Hand()
+    health, account = Health(hold=2., clock=clock), Accounting().snapshot()
+    health.warn('thinned', 'too many points')
+    clock.now = 60.
+    assert health.report('active', account, {}).message == 'too many points'
+    assert health.report('active', account, {}).message == 'active'
+
+
 def test_health_shows_the_books_under_stable_keys() -> None:
     accounting, ticks = Accounting(clock=itertools.count().__next__), []
     ticks.append(accounting.receive())
