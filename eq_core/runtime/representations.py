@@ -142,9 +142,30 @@ class PillarIndex:
         return np.ascontiguousarray(turn_grid(grid, D4, _element(turns, mirror))).reshape(-1)
 
 
+@dataclass(frozen=True)
+class CellIndex:
+    """(...): numbers of cells, row-major [iy, ix], of an edge x edge grid."""
+
+    edge: int
+
+    def __post_init__(self) -> None:
+        """Checks the edge."""
+        _check_integer('edge', self.edge, 1)
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Accepts every shape."""
+
+    def rotate(self, array: Array, turns: int, mirror: bool = False) -> Array:
+        """Tells where the cells went; who names them stays where it is."""
+        cells = np.arange(self.edge ** 2).reshape(self.edge, self.edge)
+        went = np.empty(self.edge ** 2, array.dtype)
+        went[turn_grid(cells, D4, _element(turns, mirror)).reshape(-1)] = cells.reshape(-1)
+        return went[array]
+
+
 KINDS: dict[str, type[Any]] = {
     'invariant': Invariant, 'invariant_field': InvariantField, 'vector_field': VectorField,
-    'pillar_points': PillarPoints, 'pillar_index': PillarIndex,
+    'pillar_points': PillarPoints, 'pillar_index': PillarIndex, 'cell_index': CellIndex,
 }
 
 

@@ -79,6 +79,7 @@ def _finish(run: Training, out: Path, command: str, num_scenes: int,
 
     from eq_eval.results import commit
     from eq_eval.simulation import simulate_sequence
+    from eq_eval.training.export import detector_signature
     from eq_eval.training.export import equivariance_error
     from eq_eval.training.export import export_detector
 
@@ -97,7 +98,8 @@ def _finish(run: Training, out: Path, command: str, num_scenes: int,
     return {'bundle': str(out / 'bundle'), 'iterations': run.step,
             'seconds': round(run.seconds), 'weights': sum(
                 weight.numel() for weight in model.parameters()),
-            'equivariance_error': equivariance_error(model, scan.points)}
+            'equivariance_error': equivariance_error(
+                model, detector_signature(model, scan.points), model.config.group)}
 
 
 def _card(name: str, record: dict[str, Any]) -> str:

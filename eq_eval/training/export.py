@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 import io
 from pathlib import Path
 from typing import Any
@@ -16,31 +17,73 @@ from torch import nn
 from eq_core.geometry.points import Points
 from eq_core.groups.group import PlanarGroup
 from eq_core.nn.export import export_plain
+from eq_core.runtime.acceptance import QUARTER_TURNS
+from eq_core.runtime.acceptance import relative_error
 from eq_core.runtime.bundle import Bundle
 from eq_core.runtime.bundle import write_bundle
+from eq_core.runtime.representations import representation_from_dict
 from eq_perception.detection.model import BevDetector
 from eq_perception.detection.model import HEADS
 from eq_perception.detection.preprocess import pillarize
+from eq_perception.panoptic.classes import CLASS_NAMES
+from eq_perception.panoptic.model import BevSegmenter
+from eq_perception.panoptic.model import PANOPTIC_HEADS
+from eq_perception.panoptic.preprocess import padded
+from eq_perception.panoptic.preprocess import pillar_cells
+from eq_perception.panoptic.preprocess import point_rows
 
 OPSET = 20
 TOLERANCE = {'fp32': {'golden': 1e-4, 'equivariance': 1e-4}}
-INPUTS = ('pillar_points', 'pillar_index')
-OUTPUT_LAW = {'trivial': {'kind': 'invariant_field'},
-              'frequency_1': {'kind': 'vector_field', 'frequency': 1},
-              'frequency_2': {'kind': 'vector_field', 'frequency': 2}}
+OUTPUT_LAW: dict[str, Mapping[str, Any]] = {
+    'trivial': {'kind': 'invariant_field'},
+    'frequency_1': {'kind': 'vector_field', 'frequency': 1},
+    'frequency_2': {'kind': 'vector_field', 'frequency': 2}}
+INVARIANT = {'kind': 'invariant'}
+
+Arrays = dict[str, NDArray[Any]]
 
 
-class _Ordered(nn.Module):
-    """Returns the fields as a tuple in the order of `HEADS`: ONNX outputs have an order."""
+@dataclass(frozen=True)
+class Signature:
+    """What goes into a network and what comes out, with an example.
 
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
+    Attributes:
+        inputs: Example by name, in the order of the network's arguments.
+        law: How each input and output turns, as a manifest writes it.
+    """
 
-    def forward(self, pillar_points: torch.Tensor, pillar_index: torch.Tensor
-                ) -> tuple[torch.Tensor, ...]:
-        fields = self.model(pillar_points, pillar_index)
-        return tuple(fields[name] for name in HEADS)
+    inputs: Arrays
+    law: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs, in order."""
+        return tuple(name for name in self.law if name not in self.inputs)
+
+
+def detector_signature(model: BevDetector, scan: Points) -> Signature:
+    """Tells what the detector takes of a scan."""
+    pillars, size = pillarize(scan, model.config), model.config.grid_size
+    return Signature(
+        {'pillar_points': pillars.points, 'pillar_index': pillars.index},
+        {'pillar_points': {'kind': 'pillar_points', 'vector_columns': [[4, 5], [6, 7]]},
+         'pillar_index': {'kind': 'pillar_index', 'height': size, 'width': size},
+         **{name: OUTPUT_LAW[representation] for name, (representation, _) in HEADS.items()}})
+
+
+def segmenter_signature(model: BevSegmenter, scan: Points) -> Signature:
+    """Tells what the segmenter takes of a scan."""
+    config = model.config
+    detector = detector_signature(model.bev, scan)
+    pillars = pillarize(scan, config.detector)
+    features, row = padded(point_rows(scan, pillars, config), config)
+    return Signature(
+        {**detector.inputs, 'pillar_cells': pillar_cells(pillars, config.detector),
+         'point_features': features, 'point_row': row},
+        {**detector.law, 'pillar_cells': {'kind': 'cell_index', 'edge': config.detector.head_size},
+         'point_features': INVARIANT, 'point_row': INVARIANT,
+         **{name: OUTPUT_LAW[representation] for name, representation in PANOPTIC_HEADS.items()},
+         'semantics': INVARIANT})
 
 
 def export_detector(model: BevDetector, path: Path, golden_scan: Points, name: str,
@@ -55,34 +98,52 @@ def export_detector(model: BevDetector, path: Path, golden_scan: Points, name: s
         training: Command, seed, data, time, commit.
         card: Text of the model card.
     """
-    pillars = pillarize(golden_scan, model.config)
-    inputs: dict[str, NDArray[Any]] = {'pillar_points': pillars.points,
-                                       'pillar_index': pillars.index}
-    arguments = tuple(torch.from_numpy(inputs[key]) for key in INPUTS)
-    with torch.no_grad():
-        fields = model.eval()(*arguments)
-    outputs = {key: fields[key].numpy() for key in HEADS}
-    size = model.config.grid_size
-    group = PlanarGroup.from_name(model.config.group)
-    law = {'pillar_points': {'kind': 'pillar_points', 'vector_columns': [[4, 5], [6, 7]]},
-           'pillar_index': {'kind': 'pillar_index', 'height': size, 'width': size},
-           **{key: OUTPUT_LAW[representation] for key, (representation, _) in HEADS.items()}}
+    header = {'name': name, 'task': 'lidar_detection', 'config': model.config.to_dict(),
+              'classes': list(model.config.class_names), 'training': dict(training)}
+    return _export(model, detector_signature(model, golden_scan), model.config.group, path,
+                   header, card)
+
+
+def export_segmenter(model: BevSegmenter, path: Path, golden_scan: Points, name: str,
+                     training: Mapping[str, Any], card: str) -> Bundle:
+    """Writes the bundle of a trained segmenter; arguments as for `export_detector`."""
+    header = {'name': name, 'task': 'panoptic_segmentation', 'config': model.config.to_dict(),
+              'classes': list(CLASS_NAMES), 'training': dict(training)}
+    return _export(model, segmenter_signature(model, golden_scan), model.config.detector.group,
+                   path, header, card)
+
+
+def _export(model: nn.Module, signature: Signature, group_name: str, path: Path,
+            header: Mapping[str, Any], card: str) -> Bundle:
+    group = PlanarGroup.from_name(group_name)
     return write_bundle(
-        path, onnx_graph(model, arguments),
-        {key: value.numpy() for key, value in model.state_dict().items()}, inputs, outputs,
-        {'name': name, 'task': 'lidar_detection',
-         'group': {'name': str(group), 'order': group.order}, 'tolerance': TOLERANCE,
-         'config': model.config.to_dict(), 'classes': list(model.config.class_names),
-         'opset': OPSET, 'license': 'Apache-2.0', 'training': dict(training),
-         'representations': law}, card)
+        path, onnx_graph(model, signature),
+        {name: value.numpy() for name, value in model.state_dict().items()}, signature.inputs,
+        _run(model.eval(), signature, signature.inputs),
+        {**header, 'group': {'name': str(group), 'order': group.order}, 'tolerance': TOLERANCE,
+         'opset': OPSET, 'license': 'Apache-2.0', 'representations': dict(signature.law)}, card)
 
 
-def onnx_graph(model: BevDetector, arguments: tuple[torch.Tensor, ...]) -> bytes:
+class _Ordered(nn.Module):
+    """Returns the answer as a tuple: ONNX outputs have an order."""
+
+    def __init__(self, model: nn.Module, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        answer = self.model(*inputs)
+        return tuple(answer[name] for name in self.names)
+
+
+def onnx_graph(model: nn.Module, signature: Signature) -> bytes:
     """Exports the network as plain layers with static shapes."""
     buffer = io.BytesIO()
     program = torch.onnx.export(
-        _Ordered(export_plain(model)).eval(), arguments, dynamo=True, opset_version=OPSET,
-        input_names=list(INPUTS), output_names=list(HEADS), verbose=False)
+        _Ordered(export_plain(model), signature.outputs).eval(),
+        tuple(torch.from_numpy(value) for value in signature.inputs.values()), dynamo=True,
+        opset_version=OPSET, input_names=list(signature.inputs),
+        output_names=list(signature.outputs), verbose=False)
     if program is None:
         raise RuntimeError('the exporter gave no program')
     program.save(buffer)
@@ -100,32 +161,27 @@ def without_traces(graph: bytes) -> bytes:
     return bytes(proto.SerializeToString())
 
 
-def equivariance_error(model: BevDetector, scan: Points) -> float:
-    """Largest error of the law of the trained network over its group, relative per field.
+def equivariance_error(model: nn.Module, signature: Signature, group_name: str) -> float:
+    """Largest error of the law of a network over its group, relative per output.
 
-    Measured in float32 on the network's input tensors, as the acceptance test of a bundle does.
+    Measured in the network's own layers on its input tensors, as the acceptance test of a bundle
+    does on the exported graph.
     """
-    from eq_core.runtime.representations import PillarIndex
-    from eq_core.runtime.representations import PillarPoints
-    from eq_core.runtime.representations import representation_from_dict
-
-    pillars, size = pillarize(scan, model.config), model.config.grid_size
-    points_law, index_law = PillarPoints(((4, 5), (6, 7))), PillarIndex(size, size)
-    group = PlanarGroup.from_name(model.config.group)
-
-    def run(points: NDArray[Any], index: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        with torch.no_grad():
-            fields = model.eval()(torch.from_numpy(np.ascontiguousarray(points)),
-                                  torch.from_numpy(np.ascontiguousarray(index)))
-        return {key: value.numpy() for key, value in fields.items()}
-
-    upright, worst = run(pillars.points, pillars.index), 0.
-    for turns in (turns for turns in (1, 2, 3) if turns * group.rotations % 4 == 0):
-        turned = run(points_law.rotate(pillars.points, turns),
-                     index_law.rotate(pillars.index, turns))
-        for key, (representation, _) in HEADS.items():
-            expected = representation_from_dict(OUTPUT_LAW[representation]).rotate(
-                upright[key], turns)
-            scale = np.abs(expected).max()
-            worst = max(worst, float(np.abs(turned[key] - expected).max() / scale))
+    group = PlanarGroup.from_name(group_name)
+    law = {name: representation_from_dict(form) for name, form in signature.law.items()}
+    upright, worst = _run(model.eval(), signature, signature.inputs), 0.
+    for turns, _ in QUARTER_TURNS:
+        if turns * group.rotations % 4:
+            continue
+        turned = _run(model, signature, {name: law[name].rotate(value, turns)
+                                         for name, value in signature.inputs.items()})
+        worst = max(worst, *(relative_error(turned[name], law[name].rotate(upright[name], turns))
+                             for name in signature.outputs))
     return worst
+
+
+@torch.no_grad()
+def _run(model: nn.Module, signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> Arrays:
+    answer = model(*(torch.from_numpy(np.ascontiguousarray(inputs[name]))
+                     for name in signature.inputs))
+    return {name: answer[name].numpy() for name in signature.outputs}

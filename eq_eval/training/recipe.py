@@ -10,6 +10,7 @@ from typing import Any
 from eq_core.errors import ConfigError
 from eq_eval.training.augmentation import Augmentation
 from eq_perception.detection.config import DetectorConfig
+from eq_perception.panoptic.config import SegmenterConfig
 
 
 @dataclass(frozen=True)
@@ -57,3 +58,18 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a manifest or a log."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class SegmenterRecipe(Recipe):
+    """One training run of the segmenter.
+
+    Attributes:
+        segmenter: Network and grid; its `detector` is the recipe's.
+        points_per_scan: Labelled points drawn from each scan.
+        initial: Name and SHA-256 of the weights that the shared network starts from, if any.
+    """
+
+    segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
+    points_per_scan: int = 8192
+    initial: str = ''

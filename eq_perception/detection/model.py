@@ -94,24 +94,26 @@ class BevDetector(nn.Module):
         Returns:
             Field name -> (B, channels, H / 2, W / 2).
         """
-        _, feature = self.features(pillar_points, pillar_index)
-        return self.predict(feature)
+        return self.predict(self.features(self.encoder(pillar_points), pillar_index))
 
-    def features(self, pillar_points: Tensor, pillar_index: Tensor) -> tuple[Tensor, Tensor]:
-        """Computes what all heads share; arguments as in `forward`.
+    def features(self, pillars: Tensor, pillar_index: Tensor) -> Tensor:
+        """Computes what all heads share.
+
+        Args:
+            pillars: (P, channels) regular features of the pillars, from `encoder`.
+            pillar_index: As in `forward`.
 
         Returns:
-            (B, channels, H, W) pillars laid out on the grid, and (B, channels, H / 2, W / 2)
-            features that have seen their surroundings; both regular fields.
+            (B, channels, H / 2, W / 2), a regular field.
         """
-        canvas = self._canvas(self.encoder(pillar_points), pillar_index)
+        canvas = self._canvas(pillars, pillar_index)
         first = self.stages[0](canvas)
         second = self.stages[1](first)
         third = self.stages[2](second)
         feature = self.laterals[2](third)
         feature = self.laterals[1](second) + upsample(feature)
         feature = self.laterals[0](first) + upsample(feature)
-        return canvas, self.shared(feature)
+        return self.shared(feature)
 
     def predict(self, feature: Tensor) -> dict[str, Tensor]:
         """Applies the detection heads to the shared feature."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from eq_core.errors import BundleError
+from eq_core.runtime.representations import CellIndex
 from eq_core.runtime.representations import InvariantField
 from eq_core.runtime.representations import KINDS
 from eq_core.runtime.representations import PillarIndex
@@ -49,6 +50,17 @@ def test_a_value_moves_with_its_point(points: np.ndarray, turns: int, mirror: bo
     field[..., *cells_of(points)] = value
     expected[..., *cells_of(turned(points, turns, mirror))] = value
     np.testing.assert_array_equal(InvariantField().rotate(field, turns, mirror), expected)
+
+
+@pytest.mark.parametrize('mirror', [False, True])
+@pytest.mark.parametrize('turns', TURNS)
+def test_a_named_cell_is_where_its_point_went(
+        points: np.ndarray, turns: int, mirror: bool) -> None:
+    def named(position: np.ndarray) -> np.ndarray:
+        iy, ix = cells_of(position)
+        return (iy * SIZE + ix).reshape(3, 4)
+    np.testing.assert_array_equal(CellIndex(SIZE).rotate(named(points), turns, mirror),
+                                  named(turned(points, turns, mirror)))
 
 
 @pytest.mark.parametrize('mirror', [False, True])
@@ -111,7 +123,7 @@ def test_turning_changes_no_bit_and_not_the_argument(
 LAWS = [{'kind': 'invariant'}, {'kind': 'invariant_field'},
         {'kind': 'vector_field', 'frequency': 2},
         {'kind': 'pillar_points', 'vector_columns': [[4, 5]]},
-        {'kind': 'pillar_index', 'height': 4, 'width': 4}]
+        {'kind': 'pillar_index', 'height': 4, 'width': 4}, {'kind': 'cell_index', 'edge': 4}]
 
 
 @pytest.mark.parametrize('law', LAWS)
@@ -129,7 +141,7 @@ def test_every_kind_is_tried() -> None:
     None, 'invariant', {}, {'kind': 'other'}, {'kind': 'invariant', 'extra': 1},
     {'kind': 'vector_field', 'frequency': 0}, {'kind': 'vector_field', 'frequency': 1.5},
     {'kind': 'vector_field', 'frequency': True}, {'kind': 'pillar_index', 'height': 4},
-    {'kind': 'pillar_index', 'height': 4, 'width': 5},
+    {'kind': 'pillar_index', 'height': 4, 'width': 5}, {'kind': 'cell_index', 'edge': 0},
     {'kind': 'pillar_points', 'vector_columns': [[1, 1]]},
     {'kind': 'pillar_points', 'vector_columns': [[1, 2, 3]]},
     {'kind': 'pillar_points', 'vector_columns': [[-1, 2]]},

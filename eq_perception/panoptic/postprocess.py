@@ -1,0 +1,113 @@
+"""From fields to a panoptic scan: shifted points find the centre of the object they belong to."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eq_core.geometry.boxes3d import Boxes3D
+from eq_core.geometry.points import Points
+from eq_perception.panoptic.classes import THINGS
+from eq_perception.panoptic.config import SegmenterConfig
+
+# Train id of each class of the detector: car, truck, pedestrian, cyclist.
+CLASS_OF_BOX = np.array([1, 4, 6, 7], np.uint8)
+
+
+def classify(logits: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Returns each point's most probable labelled train id and its probability.
+
+    Args:
+        logits: (N, 20); the first class, unlabelled, is no answer.
+    """
+    known = logits[:, 1:]
+    label = known.argmax(1)
+    top = known[np.arange(len(known)), label]
+    probability = 1 / np.exp(known - top[:, None]).sum(1)
+    return (label + 1).astype(np.uint8), probability.astype(np.float32)
+
+
+def shifted(cell: NDArray[np.int64], offset_field: NDArray[np.float32], config: SegmenterConfig
+            ) -> NDArray[np.float64]:
+    """Moves points to where the field says that their object's centre is.
+
+    Args:
+        cell: (N,) output cell of each point, -1 outside the grid.
+        offset_field: (1, 2, h, w) [m], from the centre of a cell.
+        config: Grid.
+
+    Returns:
+        (N, 2) [m]; NaN outside the grid.
+    """
+    centre = config.detector.head_grid.centre(cell)
+    return np.where(cell[:, None] < 0, np.nan, centre + offset_field[0].reshape(2, -1).T[cell])
+
+
+def assign(points: Points, semantic: NDArray[np.uint8], votes: NDArray[np.float64],
+           boxes: Boxes3D, config: SegmenterConfig) -> NDArray[np.int64]:
+    """Gives thing points to objects.
+
+    A point goes to the object whose centre its vote is nearest to, in units of the object's half
+    diagonal, among those that it may belong to: its vote falls near the centre, or it lies in the
+    box. Distances only, so that the answer does not depend on the axes.
+
+    Args:
+        points: The scan.
+        semantic: (N,) train ids.
+        votes: (N, 2) from `shifted`.
+        boxes: Detected objects.
+        config: Thresholds.
+
+    Returns:
+        (N,) row of `boxes`, -1 for none.
+    """
+    owner = np.full(len(points), -1)
+    things = np.flatnonzero(np.isin(semantic, THINGS) & np.isfinite(votes[:, 0]))
+    if not len(things) or not len(boxes):
+        return owner
+    reach = np.hypot(boxes.size[:, 0], boxes.size[:, 1]) / 2
+    xy, vote = points.xyz[things, :2].astype(np.float64), votes[things]
+    # (things, boxes): a street has thousands of thing points and tens of objects.
+    apart = np.linalg.norm(vote[:, None] - boxes.center[None, :, :2], axis=-1) / reach
+    near = apart < config.instance_distance
+    within = _in_footprint(xy, boxes, config.instance_margin)
+    apart = np.where(near | within, apart, np.inf)
+    best = apart.argmin(1)
+    found = np.isfinite(apart[np.arange(len(things)), best])
+    owner[things[found]] = best[found]
+    number = np.bincount(owner[owner >= 0], minlength=len(boxes))
+    return np.where((owner >= 0) & (number[owner] < config.min_instance_points), -1, owner)
+
+
+def _in_footprint(xy: NDArray[np.float64], boxes: Boxes3D, margin: float) -> NDArray[np.bool_]:
+    """(points, boxes) whether a point lies in a box seen from above, grown by `margin`."""
+    relative = xy[:, None] - boxes.center[None, :, :2]
+    cos, sin = np.cos(boxes.yaw), np.sin(boxes.yaw)
+    along = relative[..., 0] * cos + relative[..., 1] * sin
+    across = relative[..., 1] * cos - relative[..., 0] * sin
+    half = boxes.size[:, :2] / 2 + margin
+    return (np.abs(along) < half[:, 0]) & (np.abs(across) < half[:, 1])
+
+
+def agree(semantic: NDArray[np.uint8], probability: NDArray[np.float32],
+          owner: NDArray[np.int64], boxes: Boxes3D) -> NDArray[np.uint8]:
+    """Lets every object have one class: what its points and its box say together.
+
+    Args:
+        semantic: (N,) train ids.
+        probability: (N,) of them.
+        owner: (N,) row of `boxes` or -1.
+        boxes: Objects, `label` of the detector.
+
+    Returns:
+        (N,) train ids, equal within an object.
+    """
+    owned = owner >= 0
+    if not owned.any():
+        return semantic
+    votes = np.zeros((len(boxes), 20))
+    np.add.at(votes, (owner[owned], semantic[owned]), probability[owned])
+    votes /= np.maximum(votes.sum(1, keepdims=True), 1e-9)
+    votes[np.arange(len(boxes)), CLASS_OF_BOX[boxes.label]] += boxes.score
+    settled = votes[:, THINGS].argmax(1) + THINGS[0]
+    return np.where(owned, settled[np.maximum(owner, 0)], semantic).astype(np.uint8)
