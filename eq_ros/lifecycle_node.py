@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 import time
 import traceback
@@ -72,6 +73,7 @@ class ManagedNode(LifecycleNode, Generic[P]):
         self._bridge: ParameterBridge[P] = ParameterBridge(self, kind)
         self._state = 'unconfigured'
         self._last_input = time.monotonic()
+        self._last_tick = (0, time.monotonic())  # simulated time [ns], and when it came [s]
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', qos.result())
         # A steady clock: simulated time may stand still, and then somebody has to say so.
         self._report_timer = self.create_timer(
@@ -95,6 +97,10 @@ class ManagedNode(LifecycleNode, Generic[P]):
 
     def time_jumped(self) -> None:
         """Forgets what was remembered over time."""
+
+    def topics(self) -> Sequence[str]:
+        """Full names of the topics whose other ends are checked for their quality of service."""
+        return ()
 
     def describe(self) -> Mapping[str, str]:
         """More keys and texts for the diagnostics."""
@@ -141,6 +147,8 @@ class ManagedNode(LifecycleNode, Generic[P]):
         """Publishes the diagnostics."""
         if self._state == 'active':
             self._watch_input()
+            self._watch_clock()
+            self._watch_quality_of_service()
         report = self.health.report(self._state, self.accounting.snapshot(), self.describe())
         self._diagnostics.publish(diagnostic_array(
             f'{self.get_name()}: pipeline', report, self.get_clock().now().nanoseconds,
@@ -159,6 +167,7 @@ class ManagedNode(LifecycleNode, Generic[P]):
         def step() -> None:
             super(ManagedNode, self).on_activate(state)
             self.input_seen()
+            self._last_tick = (-1, time.monotonic())
             self.activate()
 
         def undo() -> None:
@@ -227,6 +236,29 @@ class ManagedNode(LifecycleNode, Generic[P]):
             self.log.error('no_input', f'no input for {silent:.0f} s')
         else:
             self.health.clear('no_input')
+
+    def _watch_clock(self) -> None:
+        """Says so when simulated time stands still: waits and ages mean nothing then."""
+        limit = self.get_parameter('input_timeout').value
+        now, steady = self.get_clock().now().nanoseconds, time.monotonic()
+        then, seen = self._last_tick
+        if not self.get_parameter('use_sim_time').value or now != then:
+            self._last_tick = (now, steady)
+            self.health.clear('clock')
+        elif limit and steady - seen > limit:
+            text = (f'simulated time stands still at {now * 1e-9:.3f} s' if now else
+                    'use_sim_time is set, but no time has come on /clock')
+            self.health.set('clock', Level.WARN, text)
+            self.log.warning('clock', text)
+
+    def _watch_quality_of_service(self) -> None:
+        """Says so as long as another node offers or wants what does not go with ours."""
+        texts = [text for topic in self.topics() for text in qos.incompatibilities(self, topic)]
+        if texts:
+            self.health.set('qos', Level.ERROR, '; '.join(texts))
+            self.log.error('qos', '; '.join(texts))
+        else:
+            self.health.clear('qos')
 
     def _on_jump(self, jump: TimeJump) -> None:
         """Forgets what time made meaningless; the counts of inputs stay."""

@@ -64,6 +64,8 @@ class Parameters(NodeParameters):
         minimum=0., maximum=1e9, live=True)
     require_intensity: bool = parameter(
         False, 'Whether a cloud without intensity is dropped; else 0 is used', live=True)
+    lazy: bool = parameter(
+        False, 'Whether clouds are dropped while nobody listens to the answers', live=True)
     max_age: float = parameter(
         0., 'Clouds whose stamp is further from now are dropped, 0 to accept all [s]',
         minimum=0., maximum=3600., live=True)
@@ -175,6 +177,11 @@ class LidarDetectorNode(ManagedNode[Parameters]):
         """Nothing is remembered from one cloud to the next but the row of empty ones."""
         self._empty = 0
 
+    def topics(self) -> list[str]:
+        """Topics of the input and the outputs."""
+        ends = [*self._outputs.values(), *filter(None, [self._subscription])]
+        return [end.topic_name for end in ends]
+
     def describe(self) -> Mapping[str, str]:
         """Model and backend."""
         return self._facts
@@ -207,6 +214,9 @@ class LidarDetectorNode(ManagedNode[Parameters]):
         if detector is None:
             raise InputError('the node is not configured', 'stopped')
         self._check_header(message, parameters)
+        if parameters.lazy and not self._has_listener():
+            ticket.drop('no_subscriber')
+            return
         with ticket.stage('decode'):
             decoded = decode(message, DecodeOptions(
                 parameters.max_points, parameters.max_range, parameters.intensity_scale,
@@ -225,14 +235,20 @@ class LidarDetectorNode(ManagedNode[Parameters]):
             self._outputs[key].publish(answer)
         ticket.publish()
 
+    def _has_listener(self) -> bool:
+        """Whether somebody would see an answer."""
+        return any(output.get_subscription_count() for key, output in self._outputs.items()
+                   if key != 'labels')
+
     def _check_header(self, message: PointCloud2, parameters: Parameters) -> None:
         """Refuses a cloud that nobody could place in space or, if asked, in time."""
         frame_id, stamp = message.header.frame_id, message.header.stamp
         if not frame_id:
             raise InputError('the cloud has no frame_id', 'frame')
         if self._frame_id not in (None, frame_id):
-            self.log.warning('frame', f"input frame changed from '{self._frame_id}' to "
-                                      f"'{frame_id}'")
+            text = f"input frame changed from '{self._frame_id}' to '{frame_id}'"
+            self.health.warn('frame', text)
+            self.log.warning('frame', text)
         self._frame_id = frame_id
         if parameters.max_age:
             then = stamp.sec * 10**9 + stamp.nanosec
@@ -249,6 +265,8 @@ class LidarDetectorNode(ManagedNode[Parameters]):
         self._empty = 0 if decoded.total else self._empty + 1
         if self._empty > MANY_EMPTY:
             self.health.warn('empty', f'{self._empty} empty clouds in a row')
+        if self._empty == MANY_EMPTY + 1:
+            self.get_logger().warning(f'{self._empty} empty clouds in a row')
 
     def _encode(self, boxes: Boxes3D, class_names: tuple[str, ...], message: PointCloud2,
                 parameters: Parameters) -> dict[str, Any]:

@@ -106,19 +106,25 @@ class Graph:
         node = self.node
         self.input = node.create_publisher(
             messages.PointCloud2, f'{name}/input/pointcloud', qos.sensor(50))
+        self._answers = [node.create_subscription(
+            messages.MarkerArray, f'{name}/debug/markers', self.markers.append, qos.result())]
         if messages.vision_msgs is not None:
-            node.create_subscription(messages.vision_msgs.Detection3DArray,
-                                     f'{name}/output/objects', self.objects.append, qos.result())
+            self._answers.append(node.create_subscription(
+                messages.vision_msgs.Detection3DArray, f'{name}/output/objects',
+                self.objects.append, qos.result()))
             node.create_subscription(messages.vision_msgs.LabelInfo, f'{name}/output/label_info',
                                      self.labels.append, qos.latched())
-        node.create_subscription(messages.MarkerArray, f'{name}/debug/markers',
-                                 self.markers.append, qos.result())
         node.create_subscription(DiagnosticArray, '/diagnostics', self._report, qos.result(50))
         self._change = node.create_client(ChangeState, f'{name}/change_state')
         self._set = node.create_client(SetParameters, f'{name}/set_parameters')
         # The last one: a participant announces its ends in the order in which they were made, so
         # a node that has answered this one knows all the others.
         self._state = node.create_client(GetState, f'{name}/get_state')
+
+    def leave_outputs(self) -> None:
+        """Listens to no answers any more."""
+        for subscription in self._answers:
+            self.node.destroy_subscription(subscription)
 
     def _report(self, message: DiagnosticArray) -> None:
         self.reports += [status for status in message.status
@@ -201,6 +207,14 @@ class Graph:
         future = self._set.call_async(SetParameters.Request(parameters=[parameter]))
         assert _done(future, PATIENCE), f'{name} was not set\n{self.log()}'
         return future.result().results[0]
+
+    def send_each(self, clouds: list[Any]) -> None:
+        """Sends one cloud after the other, each when the one before is answered or dropped."""
+        for message in clouds:
+            before = self.count('received')
+            self.input.publish(message)
+            self.wait(lambda before=before: self.count('received') > before
+                      and self.count('in_flight') == 0, 'accounted')
 
     def settled(self) -> dict[str, str]:
         """Diagnostics of a moment with nothing in flight, later than now."""

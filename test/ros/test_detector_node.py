@@ -41,15 +41,6 @@ def stamps(answers: list) -> list[int]:
     return [item.header.stamp.sec * 10**9 + item.header.stamp.nanosec for item in answers]
 
 
-def send_each(graph: Graph, clouds: list) -> None:
-    """Sends one cloud after the other, each when the one before is answered or dropped."""
-    for message in clouds:
-        before = graph.count('received')
-        graph.input.publish(message)
-        graph.wait(lambda before=before: graph.count('received') > before
-                   and graph.count('in_flight') == 0, 'accounted')
-
-
 @needs_vision
 def test_clean_empty_and_malformed_clouds_are_all_accounted_for(graph: Graph) -> None:
     graph.start()
@@ -65,7 +56,7 @@ def test_clean_empty_and_malformed_clouds_are_all_accounted_for(graph: Graph) ->
     bad_field = copy.deepcopy(clean)
     bad_field.fields[0].datatype = 77
     homeless = cloud(frame_id='')
-    send_each(graph, [clean, bad_layout, missing, bad_field, homeless, empty])
+    graph.send_each([clean, bad_layout, missing, bad_field, homeless, empty])
     values = graph.settled()
     assert graph.balance() == 0
     assert values['received'] == '6' and values['published'] == '2'
@@ -86,15 +77,15 @@ def test_stamps_may_repeat_and_go_back_and_stale_ones_are_dropped_if_asked(graph
     graph.start('-p', 'max_age:=0.0')
     graph.wait_active()
     order = [5 * 10**9, 5 * 10**9, 3 * 10**9, 0, 9 * 10**18]
-    send_each(graph, [cloud(stamp=stamp % (2**31 * 10**9)) for stamp in order])
+    graph.send_each([cloud(stamp=stamp % (2**31 * 10**9)) for stamp in order])
     graph.wait(lambda: len(graph.objects) == 5, 'answers')
     assert stamps(graph.objects)[:4] == order[:4]
     assert graph.set_parameter('max_age', 1.0).successful
     now = graph.node.get_clock().now().nanoseconds
-    send_each(graph, [cloud(stamp=0), cloud(stamp=now - 10**12), cloud(stamp=now + 10**12)])
+    graph.send_each([cloud(stamp=0), cloud(stamp=now - 10**12), cloud(stamp=now + 10**12)])
     assert graph.count('dropped.stale') == 3 and graph.count('published') == 5
     graph.set_parameter('max_age', 3000.0)
-    send_each(graph, [cloud(stamp=graph.node.get_clock().now().nanoseconds)])
+    graph.send_each([cloud(stamp=graph.node.get_clock().now().nanoseconds)])
     assert graph.count('published') == 6 and graph.balance() == 0
 
 
@@ -102,7 +93,7 @@ def test_stamps_may_repeat_and_go_back_and_stale_ones_are_dropped_if_asked(graph
 def test_model_that_answers_nonsense_is_never_published(graph: Graph) -> None:
     graph.start()
     graph.wait_active()
-    send_each(graph, [cloud(NAN_BOX), cloud(BACKEND), cloud(RAISE), cloud(IMPOSSIBLE), cloud()])
+    graph.send_each([cloud(NAN_BOX), cloud(BACKEND), cloud(RAISE), cloud(IMPOSSIBLE), cloud()])
     values = graph.settled()
     assert (values['dropped.bad_output'], values['dropped.backend'],
             values['dropped.internal']) == ('1', '1', '1')
@@ -111,20 +102,24 @@ def test_model_that_answers_nonsense_is_never_published(graph: Graph) -> None:
     assert [len(item.detections) for item in graph.objects] == [0, 1]
 
 
-def test_ten_failures_in_a_row_deactivate_the_node_and_it_can_come_back(graph: Graph) -> None:
+@pytest.mark.parametrize(('fault', 'reason', 'text'), [
+    (RAISE, 'internal', 'ValueError: told to raise'), (BACKEND, 'backend', 'told to fail')])
+def test_ten_failures_in_a_row_deactivate_the_node_and_it_can_come_back(
+        graph: Graph, fault: int, reason: str, text: str) -> None:
     process = graph.start()
     graph.wait_active()
-    send_each(graph, [cloud(RAISE) for _ in range(9)])
-    graph.input.publish(cloud(RAISE))
+    graph.send_each([cloud(fault) for _ in range(9)])
+    graph.input.publish(cloud(fault))
     graph.wait(lambda: graph.values.get('state') == 'inactive', 'deactivation')
     assert graph.state() == 'inactive' and process.poll() is None
     graph.wait(lambda: graph.reports[-1].level == b'\x02', 'error level')
-    assert 'ValueError: told to raise' in graph.reports[-1].message
-    assert graph.count('dropped.internal') == 10 and graph.balance() == 0
+    assert text in graph.reports[-1].message
+    assert graph.count(f'dropped.{reason}') == 10 and graph.balance() == 0
+    assert not graph.objects and not graph.markers
     assert 'Traceback' not in graph.log()
     assert graph.change_state(ACTIVATE)
     graph.wait_active()
-    send_each(graph, [cloud()])
+    graph.send_each([cloud()])
     assert graph.count('published') == 1
 
 
@@ -198,7 +193,7 @@ def test_parameters_are_refused_with_a_reason_while_running(graph: Graph) -> Non
     assert not refused.successful and 'only while the node is unconfigured' in refused.reason
     assert graph.set_parameter('max_points', 10).successful
     graph.wait_active()
-    send_each(graph, [cloud(count=100)])
+    graph.send_each([cloud(count=100)])
     assert graph.wait_report('thinned to 10').level == b'\x01'
     assert graph.count('published') == 1
 
@@ -218,10 +213,10 @@ def test_time_that_jumps_back_is_told_and_the_next_cloud_is_answered(graph: Grap
     graph.wait(lambda: graph.clock.get_subscription_count() > 0, 'clock')
     tick = set_clock(graph, 1000)
     graph.wait(lambda: tick() or 'time jumped by +1000.000 s' in graph.log(), 'start')
-    send_each(graph, [cloud(stamp=1000 * 10**9)])
+    graph.send_each([cloud(stamp=1000 * 10**9)])
     back = set_clock(graph, 990)
     graph.wait(lambda: back() or 'time jumped by -10.000 s' in graph.log(), 'jump')
-    send_each(graph, [cloud(stamp=990 * 10**9)])
+    graph.send_each([cloud(stamp=990 * 10**9)])
     graph.wait(lambda: len(graph.objects) == 2, 'answers')
     assert stamps(graph.objects) == [1000 * 10**9, 990 * 10**9]
 
@@ -231,7 +226,7 @@ def test_silent_sensor_is_reported_and_forgiven(graph: Graph) -> None:
     graph.wait_active()
     assert graph.wait_report('no input for').level == b'\x02'
     graph.set_parameter('input_timeout', 100.0)
-    send_each(graph, [cloud()])
+    graph.send_each([cloud()])
     graph.wait(lambda: graph.reports[-1].message == 'active', 'recovery')
 
 
@@ -257,7 +252,7 @@ def test_markers_go_out_where_vision_msgs_is_missing(graph: Graph) -> None:
     graph.environment[WITHOUT_VISION] = '1'
     graph.start()
     graph.wait_active()
-    send_each(graph, [cloud()])
+    graph.send_each([cloud()])
     graph.wait(lambda: graph.markers, 'markers')
     assert graph.node.count_publishers('/lidar_detector/output/objects') == 0
     assert graph.count('published') == 1 and graph.reports[-1].level == b'\x01'
