@@ -16,7 +16,6 @@ from eq_core.geometry.points import Points
 from eq_perception.detection.config import DetectorConfig
 from eq_perception.detection.config import POINT_FEATURES
 from eq_perception.detection.grid import Grid
-from eq_perception.detection.grid import grid_cells as grid_cells
 from eq_perception.detection.grid import GRIDS
 from eq_perception.detection.grid import turn
 
