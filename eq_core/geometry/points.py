@@ -64,8 +64,8 @@ class Points:
         """Number of points."""
         return len(self.xyz)
 
-    def select(self, index: NDArray[np.bool_] | NDArray[np.integer]) -> Points:
-        """Keeps the points at `index` (a mask or integer positions)."""
+    def select(self, index: NDArray[np.bool_] | NDArray[np.integer] | slice) -> Points:
+        """Keeps the points at `index` (a mask, integer positions or a slice)."""
         return dataclasses.replace(
             self, xyz=self.xyz.T[:, index].T, intensity=self.intensity[index],
             time_offset=self.time_offset[index])
