@@ -36,16 +36,14 @@ class SemanticIou:
         return tuple(np.flatnonzero(self._confusion.sum(0)).tolist())
 
     def iou(self) -> Array:
-        """(20,) IoU of each class; NaN where a class is neither predicted nor true.
+        """(20,) IoU of each class, NaN where it is neither predicted nor true.
 
-        The row of id 0 is NaN: a point predicted as unlabelled is a miss of its true class and
-        no false alarm of any.
+        A point predicted as unlabelled (id 0, which no mean looks at) is a miss of its true class
+        and no false alarm of another.
         """
         hit = self._confusion.diagonal()
         union = self._confusion.sum(0) + self._confusion.sum(1) - hit
-        iou = np.divide(hit, union, out=np.full(NUM_CLASSES, np.nan), where=union > 0)
-        iou[0] = np.nan
-        return iou
+        return np.divide(hit, union, out=np.full(NUM_CLASSES, np.nan), where=union > 0)
 
 
 def mean_over(values: Array, classes: Iterable[int]) -> float | None:

@@ -25,7 +25,7 @@ from eq_perception.panoptic.classes import UNLABELED
 
 Answer = tuple[NDArray[Any], NDArray[Any]]  # (N,) train ids and (N,) objects of a scan's points
 
-CARRY_LIMIT = 2.  # [m]; see docs/evaluation.md for how it was chosen
+CARRY_LIMIT = 2.  # [m]; chosen by measurement, see docs/evaluation.md
 NONE = -1
 
 
