@@ -1,4 +1,4 @@
-"""The simulated worlds on which detectors are compared: never seen in training."""
+"""The simulated worlds on which models are compared: never seen in training."""
 
 from __future__ import annotations
 
@@ -37,3 +37,21 @@ def held_out_worlds(count: int, sweeps: int = 1, seed: int = SEED) -> Recording:
                 yield scan
 
     return Recording('test_worlds', 'simulated', count, load, has_boxes=True, has_velocity=True)
+
+
+def held_out_sequences(count: int, scans: int, seed: int = SEED) -> Recording:
+    """Opens unbroken test sequences: every turn of the sensor, ten a second.
+
+    Args:
+        count: Sequences, each in another world and with any of the sensors.
+        scans: Scans of each.
+        seed: Number of the draw.
+    """
+    def load(lost: list[str]) -> Iterator[LabeledScan]:
+        from eq_eval.simulation import sample_specs
+        from eq_eval.simulation import simulate
+        for spec in sample_specs('test', count, seed, scans, 1):
+            yield from simulate(spec)
+
+    return Recording('test_sequences', 'simulated', count * scans, load, has_boxes=True,
+                     has_velocity=True)

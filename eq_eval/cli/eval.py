@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from eq_eval.cli.eval_segmenter import segmenter
 from eq_eval.cli.options import Backend
 from eq_eval.cli.options import bundle_folder
 from eq_eval.cli.options import Json
@@ -22,11 +23,7 @@ QUICK_SCANS, FULL_SCANS = 72, 420
 QUICK_ROTATIONS = (0., 90., 180., 270., 30., 45.)
 
 app = typer.Typer(help='Score a model on labelled scans.', no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps `detector` a sub-command although it is the only one yet."""
+app.command()(segmenter)
 
 
 @app.command()

@@ -17,9 +17,7 @@ Threads = Annotated[int, typer.Option(help='Threads of the inference.', min=1)]
 Topic = Annotated[str | None, typer.Option(help='Topic of the scans in a bag.')]
 
 
-def bundle_folder(model: Path | None) -> Path:
-    """The folder that `--model` names, that of the shipped detector without it."""
-    from eq_eval.replay.model import SHIPPED_MODEL
+def bundle_folder(model: Path | None, shipped: str = 'lidar_detector') -> Path:
+    """The folder that `--model` names, that of a shipped model without it."""
     from eq_ros.transport import shared_file
-
-    return model or shared_file(SHIPPED_MODEL).parent
+    return model or shared_file(f'models/{shipped}/manifest.json').parent

@@ -13,6 +13,7 @@ from eq_core.geometry.rotated_iou import iou_bev
 from eq_perception.detection.config import DetectorConfig
 from eq_perception.detection.grid import turn
 
+INVARIANT = ('height', 'log_size', 'log_variance')
 FREQUENCY = {'offset': 1, 'velocity': 1, 'heading': 1, 'axis': 2, 'deviator': 2}
 MAX_EXPONENT = 3.           # bound of log-size and of the covariance's exponent
 SIZE_RANGE = (.1, 30.)      # [m]; beyond it a box is degenerate and is removed
@@ -26,7 +27,7 @@ def decode(fields: Mapping[str, Float], ground: NDArray[np.float64], config: Det
     """Turns fields into boxes.
 
     Args:
-        fields: Name -> (1, C, h, w) float32, see `BevDetector`.
+        fields: Name -> (1, C, h, w) float32, see `BevDetector`; other names are left alone.
         ground: (3,) plane that heights refer to.
         config: Grid, thresholds.
 
@@ -34,8 +35,8 @@ def decode(fields: Mapping[str, Float], ground: NDArray[np.float64], config: Det
         At most `max_objects` boxes, best score first, in the frame of the scan.
     """
     label, cell, score = find_peaks(fields['heatmap'][0], config)
-    at = {name: field[0].reshape(field.shape[1], -1)[:, cell].T.astype(np.float64)
-          for name, field in fields.items() if name != 'heatmap'}
+    at = {name: fields[name][0].reshape(fields[name].shape[1], -1)[:, cell].T.astype(np.float64)
+          for name in (*INVARIANT, *FREQUENCY)}
     grid = config.head_grid
     for name, frequency in FREQUENCY.items():        # from the cell's own axes to the scan's
         at[name] = turn(at[name], frequency * grid.azimuth(cell))
