@@ -17,6 +17,7 @@ from eq_eval.datasets.files import numbered_files
 from eq_eval.datasets.files import require
 from eq_eval.datasets.recording import read_each
 from eq_eval.datasets.recording import Recording
+from eq_eval.datasets.rellis import semantic_of
 from eq_eval.datasets.scan import LabeledScan
 
 SCAN_PERIOD = 100_000_000  # [ns]; ten scans a second where nothing else is known
@@ -74,15 +75,22 @@ def load_points(path: Path, stamp: int = 0, frame_id: str = 'velodyne') -> Point
 
 
 def open_folder(folder: Path, skip_bad: bool = False) -> Recording:
-    """Opens a folder of scans without labels; points at the origin are non-returns and left out.
+    """Opens a folder of scans; points at the origin are non-returns and left out.
+
+    A column `label` holds the classes of RELLIS-3D.
 
     Raises:
         InputError: There is no scan.
     """
     def read(index: int, path: Path) -> LabeledScan:
-        points = load_points(path, index * SCAN_PERIOD)
-        return LabeledScan(points.select(np.asarray(points.xyz.any(1))), np.eye(4),
-                           sequence=folder.name, index=index)
+        columns = load_columns(path)
+        points = points_of(columns, path, index * SCAN_PERIOD)
+        returned = np.asarray(points.xyz.any(1))
+        label = columns.get('label')
+        return LabeledScan(
+            points.select(returned), np.eye(4),
+            semantic=None if label is None else semantic_of(label[returned], path),
+            sequence=folder.name, index=index)
     files = numbered_files(folder, '*.npz')
     return Recording(folder.name, 'npz', len(files), read_each(files, read, skip_bad))
 
