@@ -1,7 +1,7 @@
 """Classes of RELLIS-3D, an off-road data set, as those of SemanticKITTI.
 
-Jiang et al., RELLIS-3D Dataset: Data, Benchmarks and Analysis, ICRA 2021. What SemanticKITTI has no
-word for (water, sky, rubble, loose objects) stays unlabelled and does not count.
+Jiang et al., RELLIS-3D Dataset: Data, Benchmarks and Analysis, ICRA 2021. What SemanticKITTI has
+no word for (water, sky, rubble, loose objects) stays unlabelled and does not count.
 """
 
 from __future__ import annotations
