@@ -155,7 +155,8 @@ class Segmenter:
         clock.append(perf_counter())
         boxes = replace(decode(fields, pillars.ground, self.config.detector),
                         frame_id=points.frame_id, stamp=points.stamp)
-        objects = self.tracker.update(boxes, pose, points.stamp)
+        objects = self.tracker.update(boxes, pose, points.stamp,
+                                      measured_velocity=bool(self._past))
         clock.append(perf_counter())
         kept, count = rows.kept, len(points)
         semantic, probability = (spread(column, kept, count) for column in classify(
