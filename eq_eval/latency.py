@@ -1,4 +1,4 @@
-"""Latency of the detector node's work, from message to message, in one process.
+"""Latency of a node's work, from message to message, in one process.
 
 What the node adds to it, DDS and the hand-over between threads, is measured by `eq replay`.
 """
@@ -9,6 +9,8 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
+import itertools
 import os
 import time
 from typing import Any
@@ -20,10 +22,15 @@ from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
 from eq_eval.simulation.config import WORLDS
 from eq_perception.detection.detector import Detector
+from eq_perception.panoptic.classes import RAW_OF_TRAIN
+from eq_perception.panoptic.segmenter import Segmenter
 from eq_ros import pointcloud2
 from eq_ros.box_checks import check_boxes
+from eq_ros.panoptic import encode_panoptic
 
-STAGES = ('decode', 'preprocess', 'inference', 'postprocess', 'encode')
+DETECTOR_STAGES = ('decode', 'preprocess', 'inference', 'postprocess', 'encode')
+SEGMENTER_STAGES = ('decode', 'preprocess', 'inference', 'tracking', 'postprocess', 'encode')
+SCAN_PERIOD = 100_000_000   # [ns]
 SENSOR = 'hdl64e'
 WARM_UP = 5          # runs that are not counted
 REFERENCE_EVERY = 5  # runs between two measurements of the reference
@@ -32,6 +39,7 @@ _LARGEST = 50.       # as the node's default: longest side of a box [m]
 _MOST = 500          # as the node's default: most boxes of one answer
 
 Encode = Callable[[Boxes3D], Any]
+Run = Callable[[Any], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,19 @@ class Ros:
     make_message: Callable[[Any], Any]
     encode: Encode | None
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a node does for one message.
+
+    Attributes:
+        stages: Its parts in order.
+        run: From a message to the duration of each stage and of the whole, ``'total'`` [ms].
+    """
+
+    stages: tuple[str, ...]
+    run: Run
 
 
 def find_ros(class_names: Sequence[str]) -> Ros:
@@ -123,23 +144,49 @@ def ring_cloud(num_points: int, seed: int) -> Points:
     return Points.from_xyz(reach[:, None] * direction, random.uniform(size=num_points), 'lidar')
 
 
-def run_once(detector: Detector, message: Any, encode: Encode | None) -> dict[str, float]:
-    """Runs the node's work on one message.
+def detector_work(detector: Detector, ros: Ros) -> Work:
+    """The work of `lidar_detector`."""
+    def run(message: Any) -> dict[str, float]:
+        start = time.perf_counter()
+        points = pointcloud2.decode(message).points
+        decoded = time.perf_counter()
+        boxes = detector.detect(points)
+        detected = time.perf_counter()
+        boxes = check_boxes(boxes, len(detector.class_names), _MOST, _LARGEST).boxes
+        if ros.encode is not None:
+            ros.encode(boxes)
+        end = time.perf_counter()
+        return {**detector.timing, 'decode': 1e3 * (decoded - start),
+                'encode': 1e3 * (end - detected), 'total': 1e3 * (end - start)}
+    return _without_encode(Work(DETECTOR_STAGES, run), ros)
 
-    Returns:
-        Duration of each stage and of the whole, ``'total'`` [ms].
-    """
-    start = time.perf_counter()
-    points = pointcloud2.decode(message).points
-    decoded = time.perf_counter()
-    boxes = detector.detect(points)
-    detected = time.perf_counter()
-    boxes = check_boxes(boxes, len(detector.class_names), _MOST, _LARGEST).boxes
-    if encode is not None:
-        encode(boxes)
-    end = time.perf_counter()
-    return {**detector.timing, 'decode': 1e3 * (decoded - start),
-            'encode': 1e3 * (end - detected), 'total': 1e3 * (end - start)}
+
+def segmenter_work(segmenter: Segmenter, ros: Ros) -> Work:
+    """The work of `panoptic_segmenter`; each message is taken as the next scan of a drive."""
+    stamps = itertools.count(0, SCAN_PERIOD)
+
+    def run(message: Any) -> dict[str, float]:
+        start = time.perf_counter()
+        points = replace(pointcloud2.decode(message).points, stamp=next(stamps))
+        decoded = time.perf_counter()
+        answer = segmenter.segment(points, np.eye(4))
+        segmented = time.perf_counter()
+        ros.make_message(encode_panoptic(points, RAW_OF_TRAIN[answer.semantic], answer.instance,
+                                         answer.probability))
+        if ros.encode is not None:
+            ros.encode(answer.objects)
+        end = time.perf_counter()
+        return {**segmenter.timing, 'decode': 1e3 * (decoded - start),
+                'encode': 1e3 * (end - segmented), 'total': 1e3 * (end - start)}
+    return _without_encode(Work(SEGMENTER_STAGES, run), ros)
+
+
+def _without_encode(work: Work, ros: Ros) -> Work:
+    """Leaves out a stage that was not really measured."""
+    def run(message: Any) -> dict[str, float]:
+        return {stage: duration for stage, duration in work.run(message).items()
+                if stage != 'encode'}
+    return work if ros.encode is not None else Work(work.stages, run)
 
 
 def reference_ms() -> float:
@@ -154,14 +201,13 @@ def reference_ms() -> float:
     return 1e3 * (time.perf_counter() - start)
 
 
-def measure(detector: Detector, clouds: Sequence[Cloud], ros: Ros, runs: int, budget_s: float,
+def measure(work: Work, clouds: Sequence[Cloud], runs: int, budget_s: float,
             progress: Callable[[int], None] = lambda done: None) -> dict[str, Any]:
     """Runs the clouds in turn and takes percentiles.
 
     Args:
-        detector: The open detector.
+        work: What is done for a message.
         clouds: Messages.
-        ros: The two ends of the path.
         runs: Runs to count; fewer if `budget_s` is spent before.
         budget_s: Time limit [s].
         progress: Is told the number of runs done.
@@ -175,7 +221,7 @@ def measure(detector: Detector, clouds: Sequence[Cloud], ros: Ros, runs: int, bu
     rows: list[dict[str, float]] = []
     reference: list[float] = []
     for number in range(-WARM_UP, runs):
-        row = run_once(detector, clouds[number % len(clouds)].message, ros.encode)
+        row = work.run(clouds[number % len(clouds)].message)
         if number % REFERENCE_EVERY == 0:
             reference.append(reference_ms())
         if number >= 0:
@@ -184,10 +230,10 @@ def measure(detector: Detector, clouds: Sequence[Cloud], ros: Ros, runs: int, bu
         if rows and time.perf_counter() > end:
             break
     total, speed = [row['total'] for row in rows], float(np.median(reference))
-    measured = [stage for stage in STAGES if stage != 'encode' or ros.encode is not None]
+    measured = [stage for stage in work.stages if stage in rows[0]]
     return {'p50_ms': float(np.percentile(total, 50)), 'p99_ms': float(np.percentile(total, 99)),
-            'stages': dict.fromkeys(STAGES) | _percentiles(rows, measured, 50),
-            'stages_p99': dict.fromkeys(STAGES) | _percentiles(rows, measured, 99),
+            'stages': dict.fromkeys(work.stages) | _percentiles(rows, measured, 50),
+            'stages_p99': dict.fromkeys(work.stages) | _percentiles(rows, measured, 99),
             'runs': len(rows), 'reference_ms': speed,
             'ratio': float(np.percentile(total, 50)) / speed,
             'load_average': os.getloadavg()[0] if hasattr(os, 'getloadavg') else None}

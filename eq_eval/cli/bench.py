@@ -1,9 +1,11 @@
-"""`eq bench detector`: how long does the node need for one scan?"""
+"""`eq bench`: how long does a node need for one scan?"""
 
 from __future__ import annotations
 
 import sys
 from typing import Annotated
+from typing import Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -13,42 +15,70 @@ from eq_eval.cli.options import Json
 from eq_eval.cli.options import Model
 from eq_eval.cli.options import Threads
 
+if TYPE_CHECKING:
+    from eq_core.runtime.session import Session
+    from eq_eval.latency import Ros
+    from eq_eval.latency import Work
+
 QUICK = (100, 20., 3)   # runs, time limit [s], clouds
 FULL = (500, 600., 12)
 
 app = typer.Typer(help='Measure speed.', no_args_is_help=True)
 
-
-@app.callback()
-def _group() -> None:
-    """Keeps `detector` a sub-command although it is the only one yet."""
+PointCount = Annotated[int, typer.Option('--points', help='Points of each scan.', min=1)]
+Seed = Annotated[int, typer.Option(help='Seed of the simulated scans.')]
+Quick = Annotated[bool, typer.Option(help='Fewer runs; the result is not stored.')]
 
 
 @app.command()
 def detector(
-    model: Model = None,
-    points: Annotated[int, typer.Option(help='Points of each scan.', min=1)] = 120_000,
-    threads: Threads = 2,
-    backend: Backend = 'onnxruntime',
-    seed: Annotated[int, typer.Option(help='Seed of the simulated scans.')] = 0,
-    quick: Annotated[bool, typer.Option(help='Fewer runs; the result is not stored.')] = False,
-    json: Json = False,
+    model: Model = None, points: PointCount = 120_000, threads: Threads = 2,
+    backend: Backend = 'onnxruntime', seed: Seed = 0, quick: Quick = False, json: Json = False,
 ) -> None:
     """Measures decode, preprocess, inference, postprocess and encode of simulated scans.
 
     A full run is stored in bench/results/bench_detector.json.
     """
-    from rich.progress import Progress
-
     from eq_eval import latency
-    from eq_eval.cli.output import console
-    from eq_eval.cli.output import emit
-    from eq_eval.results import store
     from eq_perception.detection.detector import Detector
 
     bundle = bundle_folder(model)
     opened = Detector.from_bundle(bundle, [backend], threads)
     ros = latency.find_ros(opened.class_names)
+    result = _measure(latency.detector_work(opened, ros), ros, points, seed, quick)
+    result |= {'threads': threads, 'model': bundle.name} | _engine(opened.session)
+    _finish('bench_detector', result, seed, quick, json, 'latency of the lidar detector')
+
+
+@app.command()
+def segmenter(
+    model: Model = None, points: PointCount = 120_000, threads: Threads = 2,
+    backend: Backend = 'onnxruntime', seed: Seed = 0, quick: Quick = False, json: Json = False,
+) -> None:
+    """Measures the same of the panoptic segmenter, and what its heads cost beside each other.
+
+    A full run is stored in bench/results/bench_segmenter.json.
+    """
+    from eq_eval import latency
+    from eq_eval.shared_heads import shared_heads
+    from eq_perception.panoptic.segmenter import Segmenter
+
+    bundle = bundle_folder(model, 'panoptic_segmenter')
+    opened = Segmenter.from_bundle(bundle, [backend], threads)
+    ros = latency.find_ros(opened.config.detector.class_names)
+    result = _measure(latency.segmenter_work(opened, ros), ros, points, seed, quick)
+    result |= {'threads': threads, 'model': bundle.name} | _engine(opened.session)
+    result |= shared_heads(bundle, threads, 10 if quick else 50)
+    _finish('bench_segmenter', result, seed, quick, json, 'latency of the panoptic segmenter')
+
+
+def _measure(work: Work, ros: Ros, points: int, seed: int, quick: bool) -> dict[str, Any]:
+    """Makes the scans and runs them, with progress shown."""
+    from rich.progress import Progress
+
+    from eq_eval import latency
+    from eq_eval.cli.output import console
+
     runs, budget, count = QUICK if quick else FULL
     with Progress(console=console) as bar:
         making = bar.add_task('scans', total=count)
@@ -57,11 +87,23 @@ def detector(
             clouds.append(cloud)
             bar.update(making, completed=len(clouds))
         running = bar.add_task('runs', total=runs)
-        result = latency.measure(opened, clouds, ros, runs, budget,
+        result = latency.measure(work, clouds, runs, budget,
                                  lambda done: bar.update(running, completed=done))
-    result |= {'points': points, 'threads': threads, 'backend': opened.session.backend,
-               'model': bundle.name, 'library': opened.session.stats()['library'],
-               'clouds': [cloud.origin for cloud in clouds], 'notes': list(ros.notes)}
+    return result | {'points': points, 'clouds': [cloud.origin for cloud in clouds],
+                     'notes': list(ros.notes)}
+
+
+def _engine(session: Session) -> dict[str, Any]:
+    """What ran the network."""
+    return {'backend': session.backend, 'library': session.stats()['library']}
+
+
+def _finish(name: str, result: dict[str, Any], seed: int, quick: bool, json: bool, title: str
+            ) -> None:
+    """Stores a full result and shows it."""
+    from eq_eval.cli.output import emit
+    from eq_eval.results import store
+
     if not quick:
-        store('bench_detector', result, ['eq', *sys.argv[1:]], seed)
-    emit(result, json, 'latency of the lidar detector')
+        store(name, result, ['eq', *sys.argv[1:]], seed)
+    emit(result, json, title)

@@ -105,11 +105,11 @@ def test_latency_covers_every_stage(measured: bool, monkeypatch: pytest.MonkeyPa
     clouds = list(latency.make_clouds(3, 1000, 0, ros))
     assert [cloud.origin.split(',')[0] for cloud in clouds] == ['street', 'square', 'hall']
     detector, done = FakeDetector(), []
-    result = latency.measure(detector, clouds, ros, 20, 60., done.append)
+    result = latency.measure(latency.detector_work(detector, ros), clouds, 20, 60., done.append)
     assert result['runs'] == 20
     assert done == list(range(1, 21))
     assert set(detector.seen) == {1000}
-    assert tuple(result['stages']) == latency.STAGES
+    assert tuple(result['stages']) == latency.DETECTOR_STAGES
     assert result['stages']['inference'] == 2.
     assert result['stages']['decode'] > 0
     assert (result['stages']['encode'] is not None) == measured
@@ -120,7 +120,8 @@ def test_latency_covers_every_stage(measured: bool, monkeypatch: pytest.MonkeyPa
 
 def test_latency_ends_when_its_time_is_spent() -> None:
     clouds = [latency.Cloud(latency.pointcloud2.encode(latency.ring_cloud(10, 0)), '')]
-    assert latency.measure(FakeDetector(), clouds, no_ros(), 1000, 0.)['runs'] == 1
+    work = latency.detector_work(FakeDetector(), no_ros())
+    assert latency.measure(work, clouds, 1000, 0.)['runs'] == 1
 
 
 @pytest.mark.parametrize('count', [1, 500, 1000, 2500])
@@ -152,8 +153,8 @@ def test_a_detector_that_fails_is_not_measured() -> None:
         raise InputError('no')
     clouds = [latency.Cloud(latency.pointcloud2.encode(latency.ring_cloud(10, 0)), '')]
     with pytest.raises(InputError):
-        latency.measure(SimpleNamespace(detect=fail, class_names=('car',), timing={}), clouds,
-                        no_ros(), 1, 1.)
+        detector = SimpleNamespace(detect=fail, class_names=('car',), timing={})
+        latency.measure(latency.detector_work(detector, no_ros()), clouds, 1, 1.)
 
 
 def test_a_result_is_stored_with_all_that_made_it(tmp_path: Path, repository: Path) -> None:
