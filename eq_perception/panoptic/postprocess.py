@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
@@ -12,6 +13,7 @@ from eq_perception.panoptic.config import SegmenterConfig
 
 # Train id of each class of the detector: car, truck, pedestrian, cyclist.
 CLASS_OF_BOX = np.array([1, 4, 6, 7], np.uint8)
+NEAREST = 5     # boxes looked at around a vote and around a point; more never share a spot
 
 
 def classify(logits: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -27,66 +29,65 @@ def classify(logits: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np
     return (label + 1).astype(np.uint8), probability.astype(np.float32)
 
 
-def shifted(cell: NDArray[np.int64], offset_field: NDArray[np.float32], config: SegmenterConfig
-            ) -> NDArray[np.float64]:
-    """Moves points to where the field says that their object's centre is.
-
-    Args:
-        cell: (N,) output cell of each point, -1 outside the grid.
-        offset_field: (1, 2, h, w) [m], from the centre of a cell.
-        config: Grid.
-
-    Returns:
-        (N, 2) [m]; NaN outside the grid.
-    """
-    centre = config.detector.head_grid.centre(cell)
-    return np.where(cell[:, None] < 0, np.nan, centre + offset_field[0].reshape(2, -1).T[cell])
-
-
-def assign(points: Points, semantic: NDArray[np.uint8], votes: NDArray[np.float64],
-           boxes: Boxes3D, config: SegmenterConfig) -> NDArray[np.int64]:
+def assign(points: Points, semantic: NDArray[np.uint8], cell: NDArray[np.int64],
+           offset_field: NDArray[np.float32], boxes: Boxes3D, config: SegmenterConfig
+           ) -> NDArray[np.int64]:
     """Gives thing points to objects.
 
-    A point goes to the object whose centre its vote is nearest to, in units of the object's half
-    diagonal, among those that it may belong to: its vote falls near the centre, or it lies in the
-    box. Distances only, so that the answer does not depend on the axes.
+    A point votes for where the field says that its object's centre is. It goes to the object whose
+    centre the vote is nearest to, in units of the object's half diagonal, among those that it may
+    belong to: the vote falls near the centre, or the point lies in the box. Distances only, so
+    that the answer does not depend on the axes.
 
     Args:
         points: The scan.
         semantic: (N,) train ids.
-        votes: (N, 2) from `shifted`.
+        cell: (N,) output cell of each point, -1 outside the grid.
+        offset_field: (1, 2, h, w) [m], from the centre of a cell.
         boxes: Detected objects.
-        config: Thresholds.
+        config: Grid and thresholds.
 
     Returns:
         (N,) row of `boxes`, -1 for none.
     """
     owner = np.full(len(points), -1)
-    things = np.flatnonzero(np.isin(semantic, THINGS) & np.isfinite(votes[:, 0]))
+    things = np.flatnonzero((semantic >= THINGS[0]) & (semantic <= THINGS[-1]) & (cell >= 0))
     if not len(things) or not len(boxes):
         return owner
-    reach = np.hypot(boxes.size[:, 0], boxes.size[:, 1]) / 2
-    xy, vote = points.xyz[things, :2].astype(np.float64), votes[things]
-    # (things, boxes): a street has thousands of thing points and tens of objects.
-    apart = np.linalg.norm(vote[:, None] - boxes.center[None, :, :2], axis=-1) / reach
-    near = apart < config.instance_distance
-    within = _in_footprint(xy, boxes, config.instance_margin)
-    apart = np.where(near | within, apart, np.inf)
+    at = cell[things]
+    vote = config.detector.head_grid.centre(at) + offset_field[0].reshape(2, -1).T[at]
+    xy = points.xyz[things, :2].astype(np.float64)
+    candidates = _nearby(xy, vote, boxes)
+    apart = (np.linalg.norm(vote[:, None] - boxes.center[candidates, :2], axis=-1)
+             / (np.hypot(boxes.size[:, 0], boxes.size[:, 1]) / 2)[candidates])
+    possible = (apart < config.instance_distance) | _in_footprint(
+        xy, boxes, candidates, config.instance_margin)
+    apart = np.where(possible, apart, np.inf)
     best = apart.argmin(1)
-    found = np.isfinite(apart[np.arange(len(things)), best])
-    owner[things[found]] = best[found]
+    rows = np.arange(len(things))
+    found = np.isfinite(apart[rows, best])
+    owner[things[found]] = candidates[rows, best][found]
     number = np.bincount(owner[owner >= 0], minlength=len(boxes))
     return np.where((owner >= 0) & (number[owner] < config.min_instance_points), -1, owner)
 
 
-def _in_footprint(xy: NDArray[np.float64], boxes: Boxes3D, margin: float) -> NDArray[np.bool_]:
-    """(points, boxes) whether a point lies in a box seen from above, grown by `margin`."""
-    relative = xy[:, None] - boxes.center[None, :, :2]
-    cos, sin = np.cos(boxes.yaw), np.sin(boxes.yaw)
+def _nearby(xy: NDArray[np.float64], vote: NDArray[np.float64], boxes: Boxes3D
+            ) -> NDArray[np.int64]:
+    """(M, K) rows of the boxes whose centres are nearest to each vote and to each point."""
+    tree = cKDTree(boxes.center[:, :2])
+    count = range(1, min(NEAREST, len(boxes)) + 1)
+    return np.concatenate([tree.query(where, count)[1] for where in (vote, xy)], axis=1)
+
+
+def _in_footprint(xy: NDArray[np.float64], boxes: Boxes3D, candidates: NDArray[np.int64],
+                  margin: float) -> NDArray[np.bool_]:
+    """(M, K) whether a point lies in a candidate seen from above, grown by `margin`."""
+    relative = xy[:, None] - boxes.center[candidates, :2]
+    cos, sin = np.cos(boxes.yaw)[candidates], np.sin(boxes.yaw)[candidates]
     along = relative[..., 0] * cos + relative[..., 1] * sin
     across = relative[..., 1] * cos - relative[..., 0] * sin
-    half = boxes.size[:, :2] / 2 + margin
-    return (np.abs(along) < half[:, 0]) & (np.abs(across) < half[:, 1])
+    half = boxes.size[candidates, :2] / 2 + margin
+    return (np.abs(along) < half[..., 0]) & (np.abs(across) < half[..., 1])
 
 
 def agree(semantic: NDArray[np.uint8], probability: NDArray[np.float32],

@@ -120,13 +120,8 @@ def spread(values: NDArray, kept: Integer, count: int) -> NDArray:
 
 def _columns(cell: Integer, height: Float, cells: int) -> tuple[Float, Float, Float]:
     """Lowest and highest height and number of the points over every cell."""
-    order = np.argsort(cell, kind='stable')
-    ordered, sorted_height = cell[order], height[order]
-    start = np.flatnonzero(np.diff(ordered, prepend=-1))
-    lowest, highest, number = (np.zeros(cells + 1, np.float32) for _ in range(3))
-    if len(start):
-        occupied = ordered[start]
-        lowest[occupied] = np.minimum.reduceat(sorted_height, start)
-        highest[occupied] = np.maximum.reduceat(sorted_height, start)
-        number[occupied] = np.diff(start, append=len(cell))
-    return lowest, highest, number
+    lowest = np.full(cells + 1, np.inf, np.float32)
+    np.minimum.at(lowest, cell, height)
+    highest = np.full(cells + 1, -np.inf, np.float32)
+    np.maximum.at(highest, cell, height)
+    return lowest, highest, np.bincount(cell, minlength=cells + 1).astype(np.float32)

@@ -35,7 +35,6 @@ from eq_perception.panoptic.config import SegmenterConfig
 from eq_perception.panoptic.postprocess import agree
 from eq_perception.panoptic.postprocess import assign
 from eq_perception.panoptic.postprocess import classify
-from eq_perception.panoptic.postprocess import shifted
 from eq_perception.panoptic.preprocess import padded
 from eq_perception.panoptic.preprocess import pillar_cells
 from eq_perception.panoptic.preprocess import point_rows
@@ -161,9 +160,9 @@ class Segmenter:
         kept, count = rows.kept, len(points)
         semantic, probability = (spread(column, kept, count) for column in classify(
             fields['semantics'][:len(kept)]))
-        votes = shifted(rows.head_cell, fields['instance_offset'], self.config)
         firm = boxes.score >= self.config.instance_score
-        owner = assign(points, semantic, votes, boxes.select(firm), self.config)
+        owner = assign(points, semantic, rows.head_cell, fields['instance_offset'],
+                       boxes.select(firm), self.config)
         semantic = agree(semantic, probability, owner, boxes.select(firm))
         ids = np.append(self.tracker.assignment[firm], 0)
         clock.append(perf_counter())

@@ -22,7 +22,6 @@ from eq_perception.panoptic.losses import offset_loss
 from eq_perception.panoptic.model import BevSegmenter
 from eq_perception.panoptic.model import plain_twin
 from eq_perception.panoptic.postprocess import assign
-from eq_perception.panoptic.postprocess import shifted
 from eq_perception.panoptic.preprocess import pillar_cells
 from eq_perception.panoptic.preprocess import point_rows
 from eq_perception.panoptic.preprocess import spread
@@ -135,8 +134,7 @@ def test_assignment_of_points_does_not_know_axes(turns):
                                  (moved, VectorField(1).rotate(field, turns),
                                   boxes.transformed(pose))):
         rows = point_rows(each, pillarize(each, SMALL.detector), SMALL)
-        owners.append(assign(each, semantic, shifted(rows.head_cell, vectors, SMALL), where,
-                             SMALL))
+        owners.append(assign(each, semantic, rows.head_cell, vectors, where, SMALL))
     assert (owners[0] >= 0).sum() > 50 and len(np.unique(owners[0])) == 4
     np.testing.assert_array_equal(*owners)
     assert (owners[0][semantic == 9] == -1).all()   # the road belongs to nobody
@@ -151,8 +149,12 @@ def test_perfect_votes_give_points_to_their_instances():
     xy = boxes.center[owner, :2] + np.stack(
         [cos * local[:, 0] - sin * local[:, 1], sin * local[:, 0] + cos * local[:, 1]], -1)
     points = Points.from_xyz(np.column_stack([xy, np.full(600, -1.)]))
-    found = assign(points, np.where(owner == 0, 1, 6).astype(np.uint8),
-                   boxes.center[owner, :2], boxes, SMALL)
+    # One cell a point, each with a field that leads right to its instance.
+    cell = np.arange(600)
+    field = np.zeros((1, 2, 32, 32), np.float32)
+    field.reshape(2, -1)[:, cell] = (boxes.center[owner, :2]
+                                     - SMALL.detector.head_grid.centre(cell)).T
+    found = assign(points, np.where(owner == 0, 1, 6).astype(np.uint8), cell, field, boxes, SMALL)
     np.testing.assert_array_equal(found, owner)
 
 
