@@ -154,8 +154,8 @@ class Segmenter:
         clock.append(perf_counter())
         boxes = replace(decode(fields, pillars.ground, self.config.detector),
                         frame_id=points.frame_id, stamp=points.stamp)
-        objects = self.tracker.update(boxes, pose, points.stamp,
-                                      measured_velocity=bool(self._past))
+        # The velocities of the shipped weights are not worth measuring with yet; positions are.
+        objects = self.tracker.update(boxes, pose, points.stamp)
         clock.append(perf_counter())
         kept, count = rows.kept, len(points)
         semantic, probability = (spread(column, kept, count) for column in classify(
