@@ -14,6 +14,8 @@ from diagnostic_msgs.msg import DiagnosticArray
 from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
 from geometry_msgs.msg import Point
+from geometry_msgs.msg import TransformStamped
+from nav_msgs.msg import Odometry
 from sensor_msgs.msg import PointCloud2
 from sensor_msgs.msg import PointField
 from std_msgs.msg import ColorRGBA
@@ -32,8 +34,8 @@ except ImportError:
     TFMessage = None
 
 __all__ = ['ColorRGBA', 'DiagnosticArray', 'DiagnosticStatus', 'Duration', 'Header', 'KeyValue',
-           'Marker', 'MarkerArray', 'Point', 'PointCloud2', 'PointField', 'TFMessage', 'Time',
-           'header', 'missing', 'pointcloud2', 'vision_msgs']
+           'Marker', 'MarkerArray', 'Odometry', 'Point', 'PointCloud2', 'PointField', 'TFMessage',
+           'Time', 'TransformStamped', 'header', 'missing', 'pointcloud2', 'vision_msgs']
 
 
 def missing() -> dict[str, str]:
