@@ -42,7 +42,7 @@ def marker_array(boxes: Boxes3D, class_names: Sequence[str], header: Header,
     markers = [Marker(header=header, action=Marker.DELETEALL)]
     if len(boxes):
         corners = corners3d(boxes)
-        colors = [_color(label) for label in boxes.label.tolist()]
+        colors = [color(label) for label in boxes.label.tolist()]
         known = np.flatnonzero(np.asarray(boxes.heading_confidence) >= HEADING_KNOWN)
         moving = np.flatnonzero(np.linalg.norm(np.asarray(boxes.velocity), axis=1) >= MIN_SPEED)
         moving = moving[:len(moving) if with_velocity else 0]
@@ -51,7 +51,8 @@ def marker_array(boxes: Boxes3D, class_names: Sequence[str], header: Header,
         front[:, 1, 2] = boxes.center[:, 2]
         arrows = np.stack([boxes.center, boxes.center], axis=1)
         arrows[:, 1, :2] += np.asarray(boxes.velocity)
-        markers += [_lines(header, 'boxes', edges, np.repeat(np.arange(len(boxes)), 24), colors),
+        markers += [_lines(header, 'boxes', edges, np.repeat(np.arange(len(boxes)), 24), colors,
+                           0.06),
                     _lines(header, 'heading', front[known].reshape(-1, 3),
                            np.repeat(known, 2), colors),
                     _lines(header, 'velocity', arrows[moving].reshape(-1, 3),
@@ -76,20 +77,36 @@ def corners3d(boxes: Boxes3D) -> NDArray[np.float64]:
     return np.concatenate(faces, axis=1)
 
 
-def _color(label: int) -> ColorRGBA:
+def color(label: int) -> ColorRGBA:
+    """The colour of a class."""
     red, green, blue = PALETTE[label % len(PALETTE)]
     return ColorRGBA(r=red, g=green, b=blue, a=1.)
 
 
-def _lines(header: Header, namespace: str, ends: NDArray[np.float64], rows: NDArray[np.int64],
-           colors: list[ColorRGBA]) -> Marker:
-    """One marker for all lines of a kind: (M, 3) ends, two a line, and the box of each end."""
+def line_list(header: Header, namespace: str, ends: Sequence[Sequence[float]],
+              colors: list[ColorRGBA], width: float = 0.12) -> Marker:
+    """One marker for many lines.
+
+    Args:
+        header: Frame and time of the lines.
+        namespace: What they are.
+        ends: x, y, z of the ends [m], two a line.
+        colors: One for each end.
+        width: Of the lines [m].
+    """
     marker = Marker(header=header, ns=namespace, type=Marker.LINE_LIST, lifetime=LIFETIME)
     marker.pose.orientation.w = 1.
-    marker.scale.x = 0.06 if namespace == 'boxes' else 0.12
-    marker.points = [Point(x=x, y=y, z=z) for x, y, z in ends.tolist()]
-    marker.colors = [colors[row] for row in rows.tolist()]
+    marker.scale.x = width
+    marker.points = [Point(x=x, y=y, z=z) for x, y, z in ends]
+    marker.colors = colors
     return marker
+
+
+def _lines(header: Header, namespace: str, ends: NDArray[np.float64], rows: NDArray[np.int64],
+           colors: list[ColorRGBA], width: float = 0.12) -> Marker:
+    """One marker for all lines of a kind: (M, 3) ends, two a line, and the box of each end."""
+    return line_list(header, namespace, ends.tolist(), [colors[row] for row in rows.tolist()],
+                     width)
 
 
 def _text(header: Header, row: int, boxes: Boxes3D, text: str, color: ColorRGBA) -> Marker:
