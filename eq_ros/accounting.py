@@ -10,6 +10,7 @@ from collections import Counter
 from collections import deque
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -67,6 +68,10 @@ class Ticket:
     def add_stage(self, name: str, milliseconds: float) -> None:
         """Records a stage that somebody else measured."""
         self._stages[name] = milliseconds
+
+    def add_stages(self, milliseconds: Mapping[str, float]) -> None:
+        """Records stages that somebody else measured, by their names."""
+        self._stages.update(milliseconds)
 
     def publish(self) -> bool:
         """Closes the ticket as answered; False if it was closed before."""

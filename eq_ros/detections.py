@@ -64,15 +64,18 @@ def pose_covariances(boxes: Boxes3D) -> NDArray[np.float64]:
     return covariance
 
 
-def label_info(class_names: Sequence[str], threshold: float, header: Header) -> Any:
+def label_info(class_names: Sequence[str], threshold: float, header: Header,
+               ids: Sequence[int] | None = None) -> Any:
     """Makes the latched ``vision_msgs/LabelInfo``.
 
     Args:
-        class_names: Names in the order of their ids.
+        class_names: Names of the classes.
         threshold: Score below which nothing is published.
         header: Header with the time of the model's start.
+        ids: Ids of the classes; in order from 0 if None.
     """
+    numbers = range(len(class_names)) if ids is None else ids
     return vision_msgs.LabelInfo(
         header=header, threshold=float(threshold),
-        class_map=[vision_msgs.VisionClass(class_id=index, class_name=name)
-                   for index, name in enumerate(class_names)])
+        class_map=[vision_msgs.VisionClass(class_id=number, class_name=name)
+                   for number, name in zip(numbers, class_names, strict=True)])
