@@ -17,7 +17,7 @@ from eq_core.errors import OutputError
 from eq_ros.accounting import Ticket
 
 # Drops that a healthy system can have; all others are errors
-MILD = frozenset({'busy', 'stale', 'stopped'})
+MILD = frozenset({'busy', 'out_of_order', 'stale', 'stopped'})
 
 
 class Logger(Protocol):
