@@ -18,6 +18,7 @@ from eq_eval.report.inputs import ReportInputs
 from eq_eval.report.palette import class_colour
 from eq_eval.report.palette import height_gradient
 from eq_eval.report.palette import HEIGHT_RANGE
+from eq_eval.report.panoptic_sections import panoptic_page
 from eq_eval.report.perspective import perspective_picture
 from eq_eval.report.scene import Scene
 from eq_eval.report.score_tables import score_tables
@@ -27,6 +28,7 @@ from eq_eval.report.sections import stages
 from eq_eval.report.sections import tiles
 
 IGNORE = 'ignore'
+_DETECTOR, _SEGMENTER = 'detector', 'panoptic segmenter'
 
 
 def build_report(inputs: ReportInputs, now: datetime | None = None) -> str:
@@ -60,24 +62,42 @@ def write_report(path: Path, inputs: ReportInputs) -> Path:
 
 
 def _page(inputs: ReportInputs) -> dict[str, Any]:
-    result = inputs.result
+    result, panoptic = inputs.result, inputs.panoptic
     hero = _hero(inputs)
     return {
         'title': inputs.title, 'lead': inputs.lead, 'command': inputs.command,
-        'notes': list(inputs.notes), 'tiles': tiles(result, inputs.scores),
-        'accounting': accounting(result),
+        'notes': list(inputs.notes), 'tiles': tiles(result, inputs.scores, panoptic),
+        'accounting': _balances(inputs),
         **_pictures(inputs),
+        'panoptic': panoptic_page(panoptic) if panoptic else None,
+        'most_scenes': max(len(inputs.scenes), len(panoptic.scenes) if panoptic else 0),
         'hero': perspective_picture(hero) if hero else None,
         'hero_text': f'{hero.title.capitalize()} from a camera that follows the sensor.'
                      if hero else '',
-        'latency': histogram(inputs.round_trips, 'round trip [ms]') if inputs.round_trips
-        else None,
-        'latency_text': _latency_text(result), 'stages': stages(result),
+        'latency': _latencies(inputs), 'latency_text': _latency_text(result),
         'score_tables': score_tables(inputs.scores) if inputs.scores else [],
         'scores_text': inputs.scores_text,
         'rotation': rotation(inputs.rotation) if inputs.rotation else None,
-        'model': list(inputs.model.items()), 'versions': list(inputs.versions.items()),
+        'models': [list(facts.items()) for facts in (
+            inputs.model, panoptic.model if panoptic else {}) if facts],
+        'versions': list(inputs.versions.items()),
     }
+
+
+def _balances(inputs: ReportInputs) -> list[dict[str, Any]]:
+    """The balance of each node; a single one needs no name."""
+    if inputs.panoptic is None:
+        return [accounting(inputs.result)]
+    return [accounting(inputs.result, _DETECTOR), accounting(inputs.panoptic.result, _SEGMENTER)]
+
+
+def _latencies(inputs: ReportInputs) -> list[dict[str, Any]]:
+    """Round trips and stages of each node that has answered."""
+    parts = [(_DETECTOR, inputs.round_trips, inputs.result)]
+    if inputs.panoptic is not None:
+        parts.append((_SEGMENTER, inputs.panoptic.round_trips, inputs.panoptic.result))
+    return [{'name': name, 'chart': histogram(times, 'round trip [ms]'), 'stages': stages(result)}
+            for name, times, result in parts if times]
 
 
 def _pictures(inputs: ReportInputs) -> dict[str, Any]:

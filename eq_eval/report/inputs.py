@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
+from eq_core.geometry.boxes3d import Boxes3D
+from eq_eval.report.panoptic_scene import PanopticScene
 from eq_eval.report.scene import Scene
 
 
@@ -27,6 +29,31 @@ class RotationCurve:
 
 
 @dataclass(frozen=True, eq=False)
+class PanopticInputs:
+    """What the panoptic segmenter has made of the same recording.
+
+    Attributes:
+        result: The figures of its node, as `eq replay --json` prints them under ``panoptic``.
+        objects: Tracked objects of each scan, None where there was no answer.
+        class_names: Names that their labels index.
+        round_trips: Publishing a cloud to hearing its answer, one per answer [ms].
+        scenes: Scans to show, in order.
+        scores: What `eq_eval.panoptic_evaluation.Scores` gives, None without labels.
+        scores_text: What was scored, and how.
+        model: Facts of the model's manifest, in order.
+    """
+
+    result: Mapping[str, Any]
+    objects: Sequence[Boxes3D | None] = ()
+    class_names: Sequence[str] = ()
+    round_trips: Sequence[float] = ()
+    scenes: Sequence[PanopticScene] = ()
+    scores: Mapping[str, Any] | None = None
+    scores_text: str = ''
+    model: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
 class ReportInputs:
     """Everything that a report shows.
 
@@ -43,6 +70,7 @@ class ReportInputs:
         model: Facts of the model's manifest, in order.
         versions: Names and versions of software and machine, in order.
         notes: Warnings that a reader must not miss.
+        panoptic: The same recording through the panoptic segmenter, None where it was not played.
     """
 
     title: str
@@ -57,3 +85,4 @@ class ReportInputs:
     model: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    panoptic: PanopticInputs | None = None

@@ -53,12 +53,17 @@ def splat(image: NDArray[np.uint8], column: NDArray[np.floating], row: NDArray[n
             image[v[inside], u[inside]] = colour[inside]
 
 
-def png_uri(image: NDArray[np.uint8]) -> str:
-    """Encodes a palette image with a transparent ground as a `data:` address."""
+def png_uri(image: NDArray[np.uint8], palette: NDArray[np.uint8] | None = None) -> str:
+    """Encodes a palette image with a transparent ground as a `data:` address.
+
+    Args:
+        image: (H, W) uint8 palette entries.
+        palette: (C, 3) uint8 colours, entry 0 transparent; those of heights if None.
+    """
     from PIL import Image
 
     picture = Image.fromarray(image)
-    picture.putpalette(point_palette().tobytes())
+    picture.putpalette((point_palette() if palette is None else palette).tobytes())
     buffer = io.BytesIO()
     picture.save(buffer, 'PNG', optimize=True, transparency=0)
     return 'data:image/png;base64,' + base64.b64encode(buffer.getvalue()).decode()

@@ -48,22 +48,24 @@ def score_tables(scores: Mapping[str, Any]) -> list[Table]:
     return [table for table in tables if table.rows]
 
 
-def _share(value: float | None) -> Cell:
+def share(value: float | None) -> Cell:
+    """A figure in [0, 1], shaded by its value."""
     return Cell('–') if value is None else Cell(f'{value:.3f}', f'{value:.3f}')
 
 
-def _number(value: float | None, digits: int = 2) -> Cell:
+def number(value: float | None, digits: int = 2) -> Cell:
+    """A figure with so many digits behind the point."""
     return Cell('–' if value is None else f'{value:.{digits}f}')
 
 
 def _by_distance(scores: Mapping[str, Any]) -> Table:
     table: Mapping[str, Mapping[str, float]] = scores['AP_by_distance']
     distances = list(next(iter(table.values())))
-    rows = [(name, (*(_share(row[key]) for key in distances), _share(scores['AP'][name]),
+    rows = [(name, (*(share(row[key]) for key in distances), share(scores['AP'][name]),
                     Cell(str(scores['num_truths'][name]))), False)
             for name, row in table.items()]
     empty = [Cell('')] * len(distances)
-    rows.append(('mAP', (*empty, _share(scores['mAP']),
+    rows.append(('mAP', (*empty, share(scores['mAP']),
                          Cell(str(sum(scores['num_truths'].values())))), True))
     return Table('Average precision by matching distance',
                  (*(f'{float(key):g} m' for key in distances), 'mean', 'labels'), tuple(rows))
@@ -74,7 +76,7 @@ def _errors(scores: Mapping[str, Any]) -> Table:
     lines = [*((name, row, False) for name, row in scores['class_errors'].items()),
              ('mean', scores['errors'], True)]
     return Table('Errors of the matches at 2 m', tuple(_ERRORS[name] for name in names),
-                 tuple((name, tuple(_number(row.get(key)) for key in names), is_sum)
+                 tuple((name, tuple(number(row.get(key)) for key in names), is_sum)
                        for name, row, is_sum in lines))
 
 
@@ -87,8 +89,8 @@ def _by_range(scores: Mapping[str, Any]) -> Table:
             if row['num_truths']:
                 precision = precisions.get(name, {}).get(reach, {}).get('AP')
                 rows.append((f'{name} {reach}', (
-                    _share(precision), _share(row['recall']), _number(row['center_error_m']),
-                    _number(row['axis_error_deg'], 1), Cell(str(row['num_truths']))), False))
+                    share(precision), share(row['recall']), number(row['center_error_m']),
+                    number(row['axis_error_deg'], 1), Cell(str(row['num_truths']))), False))
     return Table('By range, with the errors of the centre [m] and the axis [°]',
                  ('AP', 'recall', 'centre', 'axis', 'labels'), tuple(rows))
 
@@ -97,7 +99,7 @@ def _kitti(kitti: Mapping[str, Any]) -> Table:
     rows = []
     for name, counts in kitti['num_truths'].items():
         if any(counts.values()):
-            cells: Sequence[Cell] = [_share(kitti[kind][name][level])
+            cells: Sequence[Cell] = [share(kitti[kind][name][level])
                                      for kind in ('AP_3D_R40', 'AP_BEV_R40')
                                      for level in _DIFFICULTIES]
             rows.append((name, tuple(cells), False))

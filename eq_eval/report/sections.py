@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from eq_eval.report.charts import rotation_chart
+from eq_eval.report.inputs import PanopticInputs
 from eq_eval.report.inputs import RotationCurve
 
 _REASONS = {
@@ -15,11 +16,14 @@ _REASONS = {
     'bad_layout': 'sizes that contradict each other', 'internal': 'a fault in the node',
     'bad_output': 'the model answered with something that must not be published',
 }
-_STAGES = ('decode', 'preprocess', 'inference', 'postprocess', 'encode')
+_STAGES = ('decode', 'preprocess', 'inference', 'tracking', 'postprocess', 'encode')
 
 
-def tiles(result: Mapping[str, Any], scores: Mapping[str, Any] | None) -> list[dict[str, str]]:
+def tiles(result: Mapping[str, Any], scores: Mapping[str, Any] | None,
+          panoptic: PanopticInputs | None = None) -> list[dict[str, str]]:
     """The figures on top."""
+    if panoptic is not None:
+        return _tiles_of_both(result, scores, panoptic)
     total, answered = int(result['scans_in_bag']), int(result['published'])
     dropped = sum(result['dropped'].values()) + int(result.get('lost_in_transport', 0))
     rows = [_tile(str(total), 'scans recorded'),
@@ -34,26 +38,45 @@ def tiles(result: Mapping[str, Any], scores: Mapping[str, Any] | None) -> list[d
     return rows
 
 
+def _tiles_of_both(result: Mapping[str, Any], scores: Mapping[str, Any] | None,
+                   panoptic: PanopticInputs) -> list[dict[str, str]]:
+    """Two nodes have been asked: one figure of each kind for each."""
+    total = int(result['scans_in_bag'])
+    rows = [_tile(str(total), 'scans recorded')]
+    for name, figures in (('detector', result), ('segmenter', panoptic.result)):
+        answered = int(figures['published'])
+        rows.append(_tile(str(answered), f'answered by the {name}',
+                          tone='good' if answered == total else 'warn'))
+        if figures.get('round_trip_p50_ms') is not None:
+            rows.append(_tile(f"{figures['round_trip_p50_ms']:.0f}",
+                              f'round trip of the {name}, median', 'ms'))
+    wanted = ((scores, 'mAP', 'mAP of the boxes (0.5 to 4 m)'), (panoptic.scores, 'LSTQ', 'LSTQ'),
+              (panoptic.scores, 'PQ', 'PQ'), (panoptic.scores, 'mIoU', 'mIoU'))
+    rows += [_tile(f'{table[key]:.3f}', text) for table, key, text in wanted
+             if table is not None and table.get(key) is not None]
+    return rows
+
+
 def _tile(value: str, label: str, unit: str = '', tone: str = '') -> dict[str, str]:
     return {'value': value, 'label': label, 'unit': unit, 'tone': tone}
 
 
-def accounting(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The balance, one row for each fate of a scan."""
+def accounting(result: Mapping[str, Any], name: str = '') -> dict[str, Any]:
+    """The balance of a node, one row for each fate of a scan; `name` stands above it."""
     dropped = dict(result['dropped'])
     rows = [_row('answered', result['published'], 's-published', '')]
     rows += [_row(f'dropped: {reason}', count, 's-dropped', _REASONS.get(reason, ''))
              for reason, count in sorted(dropped.items())]
-    for key, name, style, text in (
+    for key, fate, style, text in (
             ('in_flight', 'still in work', 's-flight', 'when the recording ended'),
             ('lost_in_transport', 'not received', 's-lost', 'sent, but the node never saw it'),
             ('lost_in_bag', 'unreadable', 's-lost', 'damaged in the recording')):
         if result.get(key):
-            rows.append(_row(name, result[key], style, text))
+            rows.append(_row(fate, result[key], style, text))
     total, seen = int(result['scans_in_bag']), sum(row['count'] for row in rows)
     balanced = seen == total
     return {
-        'rows': rows, 'total': total,
+        'name': name, 'rows': rows, 'total': total,
         'verdict': 'the balance holds' if balanced else f'{total - seen} are not accounted for',
         'sentence': f"received {result['received']} = published {result['published']} + dropped "
                     f"{sum(dropped.values())} + in flight {result['in_flight']}",

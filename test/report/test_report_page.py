@@ -15,12 +15,17 @@ from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
 from eq_eval.datasets.scan import LabeledScan
 from eq_eval.metrics.judged import judge
+from eq_eval.panoptic_evaluation import Scores
 from eq_eval.report.builder import build_report
 from eq_eval.report.builder import write_report
+from eq_eval.report.inputs import PanopticInputs
 from eq_eval.report.inputs import ReportInputs
 from eq_eval.report.inputs import RotationCurve
+from eq_eval.report.panoptic_scene import PanopticScene
+from eq_eval.report.panoptic_scene import trails
 from eq_eval.report.scene import Scene
 from eq_eval.scores import full_scores
+from eq_perception.panoptic.classes import train_ids
 
 NAMES = ('car', 'truck', 'pedestrian', 'cyclist')
 VOID = {'meta', 'input', 'br', 'link', 'img', 'hr'}
@@ -81,6 +86,59 @@ def inputs(**changes: object) -> ReportInputs:
         'scores': full_scores(judged, NAMES, False), 'scores_text': 'How.', 'rotation': curve,
         'model': {'name': 'lidar_detector'}, 'versions': {'Python': '3'},
         'notes': ['Look here.'], **changes})
+
+
+def panoptic(**changes: object) -> PanopticInputs:
+    random = np.random.default_rng(0)
+    shown, scores, history = [], Scores(), []
+    for index in range(3):
+        points = Points.from_xyz(random.uniform(-30, 30, (5000, 3)) * [1, 1, .05])
+        truth = np.repeat([10, 30, 40, 50], 1250).astype(np.uint16)
+        found, instance = train_ids(truth), np.repeat([1, 2, 0, 0], 1250)
+        history.append(Boxes3D(random.uniform(-20, 20, (2, 3)), np.ones((2, 3)), np.zeros(2),
+                               np.array([0, 2]), track_id=np.array([1, 2])) if index else None)
+        scores.add(LabeledScan(points, np.eye(4), semantic=truth, instance=instance),
+                   (found, instance))
+        shown.append(PanopticScene(
+            f'scan {index}', points, found if index else None, instance if index else None,
+            history[-1] or Boxes3D.empty(), NAMES, trails(history, [np.eye(4)] * 3, index), found,
+            'published' if index else 'dropped:no_pose'))
+    return PanopticInputs(**{
+        'result': {**RESULT, 'received': 3, 'scans_in_bag': 3, 'published': 2}, 'objects': history,
+        'class_names': NAMES, 'round_trips': [90., 111.], 'scenes': shown,
+        'scores': scores.result(), 'scores_text': 'Of the points.',
+        'model': {'name': 'panoptic_segmenter'}, **changes})
+
+
+def test_the_page_shows_what_became_of_every_point_too() -> None:
+    text = build_report(inputs(panoptic=panoptic()))
+    page = Page(text)
+    sections = [attributes.get('id') for attributes in page.of('section')]
+    assert sections == ['scans', 'perspective', 'panoptic', 'tracks', 'accounting', 'latency',
+                        'scores', 'panoptic-scores', 'rotation', 'record']
+    for wanted in ('LSTQ', 'S_assoc', 'vegetation', 'panoptic_segmenter', 'lidar_detector',
+                   'Of the points.', 'received 3 = published 2 + dropped 1 + in flight 0',
+                   'received 5 = published 4 + dropped 1 + in flight 0'):
+        assert (wanted in text) is (wanted != 'vegetation'), wanted  # nobody saw any
+    # Both nodes have their own balance, and every picture of a scan can be chosen.
+    assert text.count('class="balance"') == 2
+    groups = {attributes['name'] for attributes in page.of('input') if 'name' in attributes}
+    assert groups == {'scan', 'panoptic', 'tracks'}
+    targets = {attributes['id'] for attributes in page.of('input')}
+    assert {attributes['for'] for attributes in page.of('label') if 'for' in attributes} <= targets
+    assert len(page.of('figure')) == 3 + 1 + 3 * 4 + 3 * 2
+
+
+@pytest.mark.parametrize('changes', [
+    {'scenes': ()}, {'scores': None}, {'objects': ()}, {'round_trips': ()}, {'model': {}}])
+def test_what_is_not_known_of_the_points_is_left_out(changes: dict[str, object]) -> None:
+    Page(build_report(inputs(panoptic=panoptic(**changes))))
+
+
+def test_ids_on_a_page_are_unique() -> None:
+    page = Page(build_report(inputs(panoptic=panoptic())))
+    ids = [attributes['id'] for _, attributes in page.tags if 'id' in attributes]
+    assert sorted(ids) == sorted(set(ids))
 
 
 def test_the_page_is_well_formed_and_complete() -> None:

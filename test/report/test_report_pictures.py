@@ -106,9 +106,10 @@ def test_the_blind_sector_is_behind_a_front_camera() -> None:
 
 
 def test_the_reach_fits_the_scan() -> None:
-    def ring(radius: float) -> Scene:
+    def ring(radius: float) -> Points:
         angle = np.linspace(0, 2 * np.pi, 400)
-        return scene(np.column_stack([radius * np.cos(angle), radius * np.sin(angle), 0 * angle]))
+        return Points.from_xyz(
+            np.column_stack([radius * np.cos(angle), radius * np.sin(angle), 0 * angle]))
     assert fitting_reach(ring(8.)) < fitting_reach(ring(25.)) < fitting_reach(ring(45.))
 
 
