@@ -48,6 +48,7 @@ setup(
     entry_points={'console_scripts': [
         'eq = eq_eval.cli.main:main',
         'lidar_detector = eq_perception.nodes.lidar_detector:main',
+        'panoptic_segmenter = eq_perception.nodes.panoptic_segmenter:main',
     ]},
     zip_safe=False,
 )

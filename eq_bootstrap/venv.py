@@ -24,6 +24,7 @@ sys.exit(main())
 _COMMANDS = {
     'eq': 'eq_eval.cli.main',
     'lidar_detector': 'eq_perception.nodes.lidar_detector',
+    'panoptic_segmenter': 'eq_perception.nodes.panoptic_segmenter',
 }
 
 

@@ -37,7 +37,8 @@ def check_installed(prefix: Path, repository: Path) -> None:
     """Asserts what ament, ros2 run and launch look for under a prefix."""
     assert (prefix / MARKER).is_file()
     assert (prefix / 'share/eq_stack/package.xml').is_file()
-    assert os.access(prefix / 'lib/eq_stack/lidar_detector', os.X_OK)
+    for node in ('lidar_detector', 'panoptic_segmenter'):
+        assert os.access(prefix / 'lib/eq_stack' / node, os.X_OK)
     for folder in ('config', 'launch', 'models'):
         for path in (repository / folder).rglob('*'):
             if path.is_file() and '__pycache__' not in path.parts:
@@ -63,7 +64,7 @@ def test_pip_install(sources: Path, repository: Path, tmp_path: Path) -> None:
                     '--disable-pip-version-check', '--prefix', tmp_path, sources], check=True)
     check_installed(tmp_path, repository)
     site = next(tmp_path.rglob('eq_core')).parent
-    for script in ('eq', 'lidar_detector'):
+    for script in ('eq', 'lidar_detector', 'panoptic_segmenter'):
         assert os.access(tmp_path / 'bin' / script, os.X_OK)
     shown = subprocess.run([tmp_path / 'bin' / 'eq', '--help'], capture_output=True, text=True,
                            env={**os.environ, 'PYTHONPATH': str(site)}, check=True)

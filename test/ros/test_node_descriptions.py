@@ -1,12 +1,14 @@
-"""Parameter file, launch file and `eq up` describe the node that there is."""
+"""Parameter files, launch files and `eq up` describe the nodes that there are."""
 
 from __future__ import annotations
 
 import ast
 import dataclasses
+from importlib import import_module
 import inspect
 import os
 from pathlib import Path
+import re
 import signal
 import subprocess
 import sys
@@ -14,34 +16,45 @@ import sys
 import pytest
 import yaml
 
-from eq_eval.cli.up import MODULE
 from eq_eval.cli.up import NodeDescription
 from eq_eval.cli.up import up
+from eq_ros.guard import MILD
 
-CONFIG = 'config/lidar_detector.param.yaml'
+LAUNCH_FILES = {'lidar_detector': 'detector.launch.py',
+                'panoptic_segmenter': 'panoptic_segmenter.launch.py'}
+each_node = pytest.mark.parametrize('node', LAUNCH_FILES)
 
 
-def launch_arguments(repository: Path) -> list[str]:
+def config_file(repository: Path, node: str) -> Path:
+    """The file of the parameters."""
+    return repository / 'config' / f'{node}.param.yaml'
+
+
+def launch_arguments(repository: Path, node: str = 'lidar_detector') -> list[str]:
     """Names that the launch file declares, read without ROS launch."""
-    tree = ast.parse((repository / 'launch' / 'detector.launch.py').read_text())
+    tree = ast.parse((repository / 'launch' / LAUNCH_FILES[node]).read_text())
     table = next(node.value for node in tree.body if isinstance(node, ast.Assign)
                  and getattr(node.targets[0], 'id', '') == 'ARGUMENTS')
     return [row.elts[0].value for row in table.elts]
 
 
-def test_parameter_file_holds_every_parameter_with_its_default(repository: Path) -> None:
+@each_node
+def test_parameter_file_holds_every_parameter_with_its_default(
+        repository: Path, node: str) -> None:
     pytest.importorskip('rclpy', reason='needs ROS 2')
-    from eq_perception.nodes.lidar_detector import Parameters
-    values = yaml.safe_load((repository / CONFIG).read_text())['/**']['ros__parameters']
+    kind = import_module(f'eq_perception.nodes.{node}').Parameters
+    values = yaml.safe_load(config_file(repository, node).read_text())['/**']['ros__parameters']
     defaults = {field.name: list(field.default) if isinstance(field.default, tuple)
-                else field.default for field in dataclasses.fields(Parameters)}
+                else field.default for field in dataclasses.fields(kind)}
     assert values == defaults
     assert {name: type(value) for name, value in values.items()} == {
         name: type(value) for name, value in defaults.items()}
 
 
-def test_parameter_table_in_the_comments_names_every_parameter(repository: Path) -> None:
-    text = (repository / CONFIG).read_text()
+@each_node
+def test_parameter_table_in_the_comments_names_every_parameter(
+        repository: Path, node: str) -> None:
+    text = config_file(repository, node).read_text()
     names = yaml.safe_load(text)['/**']['ros__parameters']
     table = {line.split()[1] for line in text.splitlines()
              if line.startswith('# ') and len(line.split()) > 2}
@@ -52,7 +65,12 @@ def test_launch_file_declares_what_the_readme_promises(repository: Path) -> None
     assert launch_arguments(repository) == [
         'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'input_pointcloud',
         'output_objects', 'rviz', 'log_level', 'autostart']
-    assert len((repository / 'launch' / 'detector.launch.py').read_text().splitlines()) <= 80
+    assert launch_arguments(repository, 'panoptic_segmenter') == [
+        'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'input_pointcloud',
+        'input_odometry', 'odometry_source', 'odom_frame', 'output_pointcloud', 'output_objects',
+        'rviz', 'log_level', 'autostart']
+    for name in LAUNCH_FILES.values():
+        assert len((repository / 'launch' / name).read_text().splitlines()) <= 80
 
 
 def test_up_takes_the_arguments_of_the_launch_file(repository: Path) -> None:
@@ -66,9 +84,24 @@ def test_command_line_carries_names_parameters_and_topics() -> None:
                          '--params-file', 'p.yaml', '-p', 'threads:=2', '-r', '~/in:=/points']
 
 
-def test_executable_stub_runs_the_node(repository: Path) -> None:
-    stub = repository / 'scripts' / 'lidar_detector'
-    assert MODULE in stub.read_text() and os.access(stub, os.X_OK)
+@each_node
+def test_executable_stub_runs_the_node(repository: Path, node: str) -> None:
+    stub = repository / 'scripts' / node
+    assert f'eq_perception.nodes.{node}' in stub.read_text() and os.access(stub, os.X_OK)
+
+
+@each_node
+def test_document_names_every_topic_and_every_reason_of_its_own(
+        repository: Path, node: str) -> None:
+    text = (repository / 'docs' / f'{node}.md').read_text()
+    code = ''.join((repository / path).read_text() for path in (
+        f'eq_perception/nodes/{node}.py', 'eq_ros/cloud_node.py'))
+    topics = set(re.findall(r"'(~/[a-z_/]+)'", code))
+    assert topics and [topic for topic in topics if f'`{topic}`' not in text] == []
+    reasons = {'missing_field', 'bad_field', 'bad_layout', *MILD, *re.findall(
+        r"InputError\([^)]*?'(\w+)'\)", code)} - (
+            set() if 'ScanOrder' in code else {'out_of_order'})
+    assert [reason for reason in reasons if f'`{reason}`' not in text] == []
 
 
 def test_up_starts_the_node_and_ends_it_by_a_signal(domain_id: int, tmp_path: Path,
