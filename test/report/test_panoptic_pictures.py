@@ -14,8 +14,8 @@ from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
 from eq_eval.report.bev import SIZE
 from eq_eval.report.class_colours import object_colour
-from eq_eval.report.class_colours import POINT_CLASSES
 from eq_eval.report.class_colours import point_class_colour
+from eq_eval.report.class_colours import POINT_CLASSES
 from eq_eval.report.class_colours import rgb
 from eq_eval.report.palette import BACKGROUND
 from eq_eval.report.palette import CLASS_COLOURS

@@ -6,8 +6,8 @@ import numpy as np
 
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_eval.report.class_colours import point_class_colour
-from eq_eval.report.timeline import timeline
 from eq_eval.report.timeline import Timeline
+from eq_eval.report.timeline import timeline
 
 NAMES = ('car', 'truck')
 
