@@ -52,12 +52,13 @@ def object_plan(scene: PanopticScene, reach: float | None = None) -> BevPicture:
     boxes = scene.objects.select(np.abs(scene.objects.center[:, :2]).max(1, initial=0) < reach)
     ids = boxes.track_id.tolist()
     colours = [object_colour(key) for key in ids]
-    texts = [f'#{key} {scene.class_names[label]}, {speed:.1f} m/s, score {score:.2f}'
-             for key, label, speed, score in zip(
-                 ids, boxes.label, np.hypot(*boxes.velocity.T), boxes.score, strict=True)]
+    texts = [f'#{key} {scene.class_names[label]} {score:.2f}'
+             for key, label, score in zip(ids, boxes.label, boxes.score, strict=True)]
+    # What is followed is shown, however sure the detector was of it in this scan.
+    marks = [replace(mark, sure=True) for mark in box_marks(boxes, texts, colours, reach)]
     return replace(
         ground_plan(scene.points, object_index(instance, height), object_palette(), reach),
-        predictions=box_marks(boxes, texts, colours, reach),
+        predictions=tuple(marks),
         trails=tuple(_trail(scene.trails[key], object_colour(key), reach)
                      for key in ids if key in scene.trails),
         tags=_tags(boxes, reach))

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from eq_eval.report.bev import SURE
 from eq_eval.report.class_colours import NO_OBJECT
 from eq_eval.report.class_colours import point_class_colour
 from eq_eval.report.class_colours import POINT_CLASSES
@@ -20,6 +19,7 @@ from eq_eval.report.range_view import object_range_view
 from eq_eval.report.timeline import Timeline
 from eq_eval.report.timeline import timeline
 from eq_perception.panoptic.classes import CLASS_NAMES
+from eq_perception.panoptic.classes import UNLABELED
 
 
 def panoptic_page(inputs: PanopticInputs) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def panoptic_page(inputs: PanopticInputs) -> dict[str, Any]:
         'timeline': line, 'timeline_text': _life(line) if line else '',
         'timeline_legend': [{'name': name, 'colour': point_class_colour(name)}
                             for name in line.classes] if line else [],
-        'no_object': '#{:02x}{:02x}{:02x}'.format(*NO_OBJECT[-1]), 'sure': SURE,
+        'no_object': '#{:02x}{:02x}{:02x}'.format(*NO_OBJECT[-1]),
         'score_tables': panoptic_tables(inputs.scores) if inputs.scores else [],
         'scores_text': inputs.scores_text,
     }
@@ -62,7 +62,7 @@ def _legend(inputs: PanopticInputs) -> list[dict[str, str]]:
         if scene.semantic is not None:
             counts += np.bincount(scene.semantic, minlength=len(CLASS_NAMES))
         if scene.truth is not None:
-            there[np.unique(scene.truth)] = True
+            there[np.unique(scene.truth[scene.truth != UNLABELED])] = True
     total = max(int(counts.sum()), 1)
     return [{'name': name, 'colour': POINT_CLASSES[name], 'share': _percent(count / total)}
             for name, count, known in zip(CLASS_NAMES, counts.tolist(), there.tolist(),
@@ -77,7 +77,8 @@ def _percent(share: float) -> str:
 
 def _life(line: Timeline) -> str:
     hidden = line.num_objects - len(line.rows)
-    gaps = {0: 'No object came back after a gap.', 1: 'Once an object came back after a gap.'}
+    gaps = {0: 'No object came back after a gap.',
+            1: 'Once an object came back under its id after a gap.'}
     return (f'{line.num_objects} objects, one row each'
             + (f' (the {hidden} that were there most shortly are left out)' if hidden else '')
             + f'; half of them were there for {line.median_life:g} scans or more. '
