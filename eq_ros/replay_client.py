@@ -9,6 +9,9 @@ from types import TracebackType
 
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
+from nav_msgs.msg import Odometry
+import numpy as np
+from numpy.typing import NDArray
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException
 from rclpy.executors import SingleThreadedExecutor
@@ -16,9 +19,12 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from eq_core.errors import EqError
+from eq_ros import qos
 from eq_ros.bag_player import BagPlayer
 from eq_ros.balance import Balance
 from eq_ros.balance import find_balance
+from eq_ros.messages import header
+from eq_ros.poses import StampedPose
 from eq_ros.recorder import has_message
 from eq_ros.recorder import RecordedMessage
 from eq_ros.recorder import Recorder
@@ -26,27 +32,32 @@ from eq_ros.recorder import Recorder
 OBJECTS_TYPE = 'vision_msgs/msg/Detection3DArray'
 LABELS_TYPE = 'vision_msgs/msg/LabelInfo'
 MARKERS_TYPE = 'visualization_msgs/msg/MarkerArray'
+POINTS_TYPE = 'sensor_msgs/msg/PointCloud2'
 DIAGNOSTICS_TYPE = 'diagnostic_msgs/msg/DiagnosticArray'
 
 
 class ReplayClient:
-    """A node of its own in its own thread that plays to and records one detector node.
+    """A node of its own in its own thread that plays to and records one node.
 
     Use as a context manager: the executor is stopped and joined before rclpy shuts down, because
     a thread that still spins then ends the process.
     """
 
     def __init__(self, node_name: str, sink: Callable[[RecordedMessage], None],
-                 domain_id: int | None = None) -> None:
+                 domain_id: int | None = None, labels_points: bool = False,
+                 with_poses: bool = False) -> None:
         """Joins the graph.
 
         Args:
-            node_name: Fully qualified name of the detector, such as ``'/lidar_detector'``.
-            sink: Called with every message that the detector publishes, in order of arrival.
+            node_name: Fully qualified name of the node, such as ``'/lidar_detector'``.
+            sink: Called with every message that the node publishes, in order of arrival.
             domain_id: DDS domain; that of the environment if None.
+            labels_points: Whether the node answers with labelled points too.
+            with_poses: Whether the node listens to odometry.
         """
         self.node_name = '/' + node_name.strip('/')
         self.records_objects = has_message(OBJECTS_TYPE)
+        self._labels_points, self._with_poses = labels_points, with_poses
         self._sink = sink
         self._changed = threading.Condition()
         self._failure: Exception | None = None
@@ -67,10 +78,15 @@ class ReplayClient:
         # made, so whoever has answered our last one (service, diagnostics) knows all the others,
         # and neither the first scan nor the first answer can get lost to discovery.
         self.player = BagPlayer(self._node, f'{self.node_name}/input/pointcloud')
+        self._odometry = self._node.create_publisher(
+            Odometry, f'{self.node_name}/input/odometry', qos.result(50)) if (
+                self._with_poses) else None
         recorder = Recorder(self._node, self._receive)
         if self.records_objects:
             recorder.listen(f'{self.node_name}/output/objects', OBJECTS_TYPE)
             recorder.listen(f'{self.node_name}/output/label_info', LABELS_TYPE, latched=True)
+        if self._labels_points:
+            recorder.listen(f'{self.node_name}/output/pointcloud', POINTS_TYPE)
         recorder.listen(f'{self.node_name}/debug/markers', MARKERS_TYPE)
         recorder.listen('/diagnostics', DIAGNOSTICS_TYPE)
         self._state = self._node.create_client(GetState, f'{self.node_name}/get_state')
@@ -94,6 +110,41 @@ class ReplayClient:
             if balance is not None:
                 self._balance, self._balance_time = balance, message.received
             self._changed.notify_all()
+
+    @property
+    def answer_types(self) -> tuple[str, ...]:
+        """Types of the messages that make up one answer, as far as they can be recorded."""
+        points = (POINTS_TYPE,) if self._labels_points else ()
+        if self.records_objects:
+            return OBJECTS_TYPE, *points
+        return points or (MARKERS_TYPE,)
+
+    def tell_pose(self, pose: NDArray[np.float64], frame_id: str, stamp: int) -> None:
+        """Publishes where a frame is as ``nav_msgs/Odometry``, to a node that wants to know.
+
+        Args:
+            pose: (4, 4) rigid transform, odometry <- `frame_id`.
+            frame_id: Frame of the clouds, so that nothing has to be known of a body around it.
+            stamp: Time of the pose [ns].
+        """
+        if self._odometry is None:
+            return
+        message = Odometry(header=header('odom', stamp), child_frame_id=frame_id)
+        found = StampedPose.from_matrix(pose, stamp)
+        place, turn = message.pose.pose.position, message.pose.pose.orientation
+        place.x, place.y, place.z = found.position.tolist()
+        turn.x, turn.y, turn.z, turn.w = found.quaternion.tolist()
+        self._odometry.publish(message)
+
+    def knows_pose(self, stamp: int) -> bool:
+        """Whether the node says that it knows poses up to a time [ns]."""
+        known = self.balance.details.get('odometry_until')
+        return bool(known) and float(known or 0) > stamp / 1e9 - 1e-3  # told to the millisecond
+
+    def _is_heard(self) -> bool:
+        """Whether the node listens to all that it will be told, and has been heard."""
+        odometry = self._odometry is None or self._odometry.get_subscription_count() > 0
+        return odometry and self.player.listeners > 0 and self._balance is not None
 
     @property
     def balance(self) -> Balance:
@@ -146,9 +197,7 @@ class ReplayClient:
                 raise EqError(f'{self.node_name} cannot work: {self.balance.fault}')
             seen = self._lifecycle_state() or seen
             if seen == 'active':
-                listening = self.wait(
-                    lambda: self.player.listeners > 0 and self._balance is not None, 0.5)
-                if listening:
+                if self.wait(self._is_heard, 0.5):
                     return
                 seen = 'active, but it does not listen yet'
             time.sleep(0.05)

@@ -17,6 +17,7 @@ from eq_eval.cli.options import Labels
 from eq_eval.cli.options import Model
 from eq_eval.cli.options import Threads
 from eq_eval.cli.options import Topic
+from eq_eval.cli.replay import PanopticModel
 
 WORLD, SENSOR, SEED, SCANS = 'street', 'hdl64e', 4, 30
 RUNS = Path('runs')
@@ -29,6 +30,10 @@ def demo(
     out: Annotated[Path | None, typer.Option(
         help='Folder of the results; runs/<date and time> if not given.')] = None,
     model: Model = None,
+    panoptic: Annotated[bool | None, typer.Option(
+        '--panoptic/--no-panoptic', help='Whether to play it through the panoptic segmenter too; '
+        'if its model is shipped, where neither is given.')] = None,
+    panoptic_model: PanopticModel = None,
     topic: Topic = None,
     labels: Labels = None,
     scans: Annotated[int, typer.Option(help='Scans of the simulated street.', min=2)] = SCANS,
@@ -42,32 +47,36 @@ def demo(
 
     Without --bag a labelled street is simulated on first use and kept in runs/recordings.
     """
-    from eq_eval.cli.output import console
     from eq_eval.cli.output import emit
     from eq_eval.cli.replay import progress_bar
+    from eq_eval.cli.replay import segmenting
     from eq_eval.cli.replay import short
+    from eq_eval.cli.replay import tell_balance
     from eq_eval.replay.environment import require_ros
     require_ros()
+    from eq_eval.replay.nodes import SEGMENTER
     from eq_eval.replay.runner import ReplayOptions
-    from eq_eval.replay.workflow import balance_line
+    from eq_eval.replay.workflow import is_accounted
     from eq_eval.replay.workflow import Job
     from eq_eval.replay.workflow import run_job
 
     target = out or RUNS / datetime.now().strftime('%Y-%m-%d_%H-%M-%S')
     limit = 10 if quick else None
+    options = ReplayOptions(model=model, limit=limit, parameters={'threads': str(threads)})
+    if panoptic is None:
+        panoptic = SEGMENTER.shipped_model() is not None
     with progress_bar() as tell:
         path = bag or simulated_street(RUNS / 'recordings', min(scans, limit or scans), tell)
         job = Job(path, target, shlex.join(['eq', *sys.argv[1:]]),
-                  ReplayOptions(model=model, limit=limit, parameters={'threads': str(threads)}),
-                  topic, labels=labels, turn=bag is None)
+                  options, topic, labels=labels, turn=bag is None,
+                  panoptic=segmenting(options, panoptic, panoptic_model))
         result = run_job(job, tell)
     point_latest(target)
     emit(result if json else short(result), json, f'demo on {result["recording"]}')
-    console.print(f"report: {result['report']}", soft_wrap=True)
-    console.print(balance_line(result), soft_wrap=True)
+    tell_balance(result)
     if look and not json:
         open_in_browser(Path(result['report']))
-    if not result['accounted']:
+    if not is_accounted(result):
         raise typer.Exit(1)
 
 
@@ -82,10 +91,12 @@ def simulated_street(folder: Path, scans: int, tell: Tell) -> Path:
     import shutil
 
     from eq_eval.datasets.write_rosbag import write_rosbag
+    from eq_eval.replay.point_labels import FOLDER
+    from eq_eval.replay.point_labels import write_point_labels
     from eq_eval.simulation import simulate_sequence
 
     path = folder / f'{WORLD}_{SENSOR}_seed{SEED}_{scans}'
-    if (path / 'metadata.yaml').is_file():
+    if (path / 'metadata.yaml').is_file() and (path / FOLDER).is_dir():
         return path
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f'.draft_{os.getpid()}'
@@ -97,6 +108,7 @@ def simulated_street(folder: Path, scans: int, tell: Tell) -> Path:
         for done, scan in enumerate(sequence, start=1):
             tell(done, scans, 'simulating a street')
             yield scan
+            write_point_labels(scan, draft / path.name / FOLDER)  # the bag has made its folder
 
     write_rosbag(counted(), draft / path.name)
     shutil.rmtree(path, ignore_errors=True)

@@ -12,11 +12,16 @@ from typing import Any
 
 import typer
 
+from eq_eval.cli.options import bundle_folder
 from eq_eval.cli.options import Json
 from eq_eval.cli.options import Labels
 from eq_eval.cli.options import Model
 from eq_eval.cli.options import Threads
 from eq_eval.cli.options import Topic
+
+PanopticModel = Annotated[Path | None, typer.Option(
+    help="Folder of the segmenter's bundle, which is then played through as well; the shipped "
+         'one if not given.')]
 
 
 def replay(
@@ -26,6 +31,9 @@ def replay(
     rate: Annotated[float, typer.Option(
         help='Speed relative to the recording; 0 waits for each answer.')] = 0.,
     model: Model = None,
+    panoptic: Annotated[bool, typer.Option(
+        '--panoptic', help='Play it through the panoptic segmenter too.')] = False,
+    panoptic_model: PanopticModel = None,
     topic: Topic = None,
     salvage: Annotated[bool, typer.Option(
         '--salvage', help='Play what can be read of a damaged recording.')] = False,
@@ -42,14 +50,14 @@ def replay(
     """Plays a recording to live topics with /clock through a node started for it.
 
     Writes outputs/ (a bag of all that the node said), detections.jsonl, report.html, result.json
-    and node.log. Exit code 1 if the recording is damaged or a scan is not accounted for.
+    and node.log; the segmenter's lie in panoptic/. Exit code 1 if the recording is damaged or a
+    scan is not accounted for.
     """
-    from eq_eval.cli.output import console
     from eq_eval.cli.output import emit
     from eq_eval.replay.environment import require_ros
     require_ros()
     from eq_eval.replay.runner import ReplayOptions
-    from eq_eval.replay.workflow import balance_line
+    from eq_eval.replay.workflow import is_accounted
     from eq_eval.replay.workflow import Job
     from eq_eval.replay.workflow import run_job
     from eq_ros.pointcloud2 import DecodeOptions
@@ -59,21 +67,48 @@ def replay(
         parameters={'threads': str(threads), 'intensity_scale': str(float(intensity_scale))},
         domain_id=domain)
     job = Job(bag, out, shlex.join(['eq', *sys.argv[1:]]), options, topic, salvage,
-              DecodeOptions(intensity_scale=intensity_scale), labels)
+              DecodeOptions(intensity_scale=intensity_scale), labels,
+              panoptic=segmenting(options, panoptic, panoptic_model))
     with progress_bar() as progress:
         result = run_job(job, progress)
     emit(result if json else short(result), json, f'replay of {result["recording"]}')
-    console.print(f"report: {result['report']}")
-    console.print(balance_line(result))
-    if not result['accounted']:
+    tell_balance(result)
+    if not is_accounted(result):
         raise typer.Exit(1)
+
+
+def segmenting(options: Any, wanted: bool, model: Path | None) -> Any:
+    """How the same recording is played through the segmenter; None if it is not.
+
+    Raises:
+        ConfigError: It is wanted, but there is no model.
+    """
+    from dataclasses import replace
+
+    from eq_eval.replay.nodes import SEGMENTER
+
+    if not wanted and model is None:
+        return None
+    return replace(options, node=SEGMENTER, model=bundle_folder(model, SEGMENTER.name))
+
+
+def tell_balance(result: dict[str, Any]) -> None:
+    """Says where the report is and what became of the scans."""
+    from eq_eval.cli.output import console
+    from eq_eval.replay.workflow import balance_lines
+
+    console.print(f"report: {result['report']}", soft_wrap=True)
+    for line in balance_lines(result):
+        console.print(line, soft_wrap=True)
 
 
 def short(result: dict[str, Any]) -> dict[str, Any]:
     """The figures that fit a terminal."""
     left_out = ('scores', 'node_latency_ms', 'damages', 'report', 'recording')
-    return {key: value for key, value in result.items()
-            if key not in left_out and value is not None}
+    rows = {key: value for key, value in result.items()
+            if key not in left_out and value is not None and key != 'panoptic'}
+    return rows | {f'panoptic {key}': value for key, value in short(
+        result['panoptic']).items()} if 'panoptic' in result else rows
 
 
 @contextmanager

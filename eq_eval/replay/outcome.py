@@ -43,6 +43,7 @@ class ScanOutcome:
             'num_points': self.num_points, 'status': self.status,
             'round_trip_ms': self.round_trip_ms,
             'objects': [{
+                **({'id': int(boxes.track_id[row])} if boxes.track_id[row] >= 0 else {}),
                 'class': class_names[boxes.label[row]], 'score': float(boxes.score[row]),
                 'center': boxes.center[row].tolist(), 'size': boxes.size[row].tolist(),
                 'yaw': float(boxes.yaw[row]), 'covariance': boxes.covariance[row].tolist(),

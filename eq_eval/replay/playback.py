@@ -8,22 +8,29 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import replace
 import time
+
+import numpy as np
+from numpy.typing import NDArray
 
 from eq_core.errors import EqError
 from eq_core.geometry.points import Points
 from eq_eval.replay.outcome import PUBLISHED
 from eq_eval.replay.outcome import ScanOutcome
 from eq_eval.replay.outcome import UNANSWERED
+from eq_eval.replay.raw_clouds import header_stamp
 from eq_ros.balance import Balance
 from eq_ros.detected_boxes import boxes_of
 from eq_ros.detected_boxes import stamp_of
 from eq_ros.recorder import RecordedMessage
 from eq_ros.replay_client import MARKERS_TYPE
 from eq_ros.replay_client import OBJECTS_TYPE
+from eq_ros.replay_client import POINTS_TYPE
 from eq_ros.replay_client import ReplayClient
 
 _FIRST_PAUSE = 0.1     # [s]
+_POSE_TIMEOUT = 5.     # [s]; longest wait until the node knows the first pose
 _CLOCK_PERIOD = 0.01   # [s] of simulated time between two ticks while playing by the clock
 
 
@@ -36,12 +43,16 @@ class Played:
         stamp: Header stamp [ns].
         num_points: Points in it.
         cloud: The scan, or its serialised PointCloud2.
+        frame_id: Its frame.
+        pose: (4, 4) odometry <- sensor, None where the node is not told.
     """
 
     index: int
     stamp: int
     num_points: int
     cloud: Points | bytes
+    frame_id: str = 'lidar'
+    pose: NDArray[np.float64] | None = None
 
 
 @dataclass(eq=False)
@@ -56,7 +67,12 @@ class _Ticket:
 
 
 class Answers:
-    """Sorts what the node says by the stamp of the scan that it answers."""
+    """Sorts what the node says by the stamp of the scan that it answers.
+
+    Attributes:
+        parts: Types of the messages that make up one answer.
+        last_time: Steady time at which the last part of an answer came in [ns].
+    """
 
     def __init__(self, forward: Callable[[RecordedMessage], None]) -> None:
         """Starts empty.
@@ -64,30 +80,42 @@ class Answers:
         Args:
             forward: Called with every message, such as the writer of a bag.
         """
-        self.answer_type = OBJECTS_TYPE
+        self.parts: tuple[str, ...] = (OBJECTS_TYPE,)
         self._forward = forward
-        self._waiting: dict[int, deque[RecordedMessage]] = defaultdict(deque)
+        self._waiting: dict[tuple[int, str], deque[RecordedMessage]] = defaultdict(deque)
         self.last_time = 0
 
     def receive(self, message: RecordedMessage) -> None:
         """Takes one message; called from the executor's thread."""
         self._forward(message)
-        if message.type_name != self.answer_type:
+        if message.type_name not in self.parts:
             return
-        decoded = message.decode()
-        if self.answer_type == MARKERS_TYPE:
-            decoded = decoded.markers[0] if decoded.markers else None
-        if decoded is not None:
-            self._waiting[stamp_of(decoded.header)].append(message)
+        stamp = _stamp(message)
+        if stamp is not None:
+            if message.type_name == POINTS_TYPE:  # millions of bytes, which are in the bag
+                message = replace(message, data=b'')
+            self._waiting[stamp, message.type_name].append(message)
             self.last_time = message.received
 
     def count(self, stamp: int) -> int:
-        """How many answers to scans of this stamp wait to be taken."""
-        return len(self._waiting[stamp]) if stamp in self._waiting else 0
+        """How many complete answers to scans of this stamp wait to be taken."""
+        return min(len(self._waiting.get((stamp, part), ())) for part in self.parts)
 
-    def take(self, stamp: int) -> RecordedMessage | None:
-        """Takes the oldest answer to a scan of this stamp."""
-        return self._waiting[stamp].popleft() if self.count(stamp) else None
+    def take(self, stamp: int) -> dict[str, RecordedMessage] | None:
+        """Takes the oldest answer to a scan of this stamp: its parts by their types."""
+        if not self.count(stamp):
+            return None
+        return {part: self._waiting[stamp, part].popleft() for part in self.parts}
+
+
+def _stamp(message: RecordedMessage) -> int | None:
+    """Stamp of the scan that a part of an answer is about [ns]."""
+    if message.type_name == POINTS_TYPE:
+        return header_stamp(message.data)
+    decoded = message.decode()
+    if message.type_name == MARKERS_TYPE:
+        decoded = decoded.markers[0] if decoded.markers else None
+    return None if decoded is None else stamp_of(decoded.header)
 
 
 class Playback:
@@ -119,6 +147,8 @@ class Playback:
             Each scan once its fate is known.
         """
         for scan in scans:
+            if not self._tickets:
+                self._introduce(scan)
             known = self._client.balance
             ticket = self._send(scan)
             ticket.status = self._await(ticket, known)
@@ -131,9 +161,11 @@ class Playback:
             Each scan once it is sent.
         """
         first: int | None = None
-        start = time.monotonic()
+        start = 0.
         for scan in scans:
-            first = scan.stamp if first is None else first
+            if first is None:
+                self._introduce(scan)
+                first, start = scan.stamp, time.monotonic()
             self._tick_until(scan.stamp, first, start, rate)
             self._check()
             self._send(scan)
@@ -148,13 +180,27 @@ class Playback:
             self._client.player.tick(first + round(elapsed * 1e9))
             time.sleep(min(remaining, _CLOCK_PERIOD) / rate)
 
+    def _introduce(self, scan: Played) -> None:
+        """Tells the time and place of the first scan before that is sent."""
+        # The node shall not meet the jump of time to the recording in its first scan.
+        self._client.player.tick(scan.stamp)
+        time.sleep(_FIRST_PAUSE)
+        if scan.pose is None:
+            return
+        # No node waits for odometry before the first of it was there. One that does not take it
+        # answers in single-scan mode and says so.
+        deadline = time.monotonic() + _POSE_TIMEOUT
+        while time.monotonic() < deadline:
+            self._client.tell_pose(scan.pose, scan.frame_id, scan.stamp)
+            if self._client.wait(lambda: self._client.knows_pose(scan.stamp), 0.5):
+                return
+            self._check()
+
     def _send(self, scan: Played) -> _Ticket:
-        if not self._tickets:
-            # The node shall not meet the jump of time to the recording in its first scan.
-            self._client.player.tick(scan.stamp)
-            time.sleep(_FIRST_PAUSE)
         ticket = _Ticket(scan.index, scan.stamp, scan.num_points, time.monotonic_ns())
         self._tickets.append(ticket)
+        if scan.pose is not None:
+            self._client.tell_pose(scan.pose, scan.frame_id, scan.stamp)
         self._client.player.play(scan.cloud, scan.stamp)
         return ticket
 
@@ -212,13 +258,14 @@ class Playback:
         silent = _fate_of_silent(balance, sum(answer is None for answer in answers))
         result = []
         for ticket, answer in zip(self._tickets, answers, strict=True):
-            boxes = None
-            if answer is not None and answer.type_name == OBJECTS_TYPE:
-                boxes = boxes_of(answer.decode(), class_names)
+            boxes = trip = None
+            if answer is not None:
+                trip = (max(part.received for part in answer.values()) - ticket.sent) / 1e6
+                if OBJECTS_TYPE in answer:
+                    boxes = boxes_of(answer[OBJECTS_TYPE].decode(), class_names)
             result.append(ScanOutcome(
                 ticket.index, ticket.stamp, ticket.num_points,
-                PUBLISHED if answer else ticket.status or silent,
-                (answer.received - ticket.sent) / 1e6 if answer else None, boxes))
+                PUBLISHED if answer else ticket.status or silent, trip, boxes))
         strangers = [ticket.stamp for ticket in self._tickets if self._answers.count(ticket.stamp)]
         if strangers:
             raise EqError(f'the node answered {len(strangers)} scans more than once, '

@@ -13,8 +13,11 @@ from eq_core.runtime.bundle import Bundle
 from eq_core.runtime.manifest import Manifest
 from eq_eval.datasets.recording import Recording
 from eq_eval.datasets.scan import LabeledScan
+from eq_eval.replay.nodes import DETECTOR
+from eq_eval.replay.nodes import SEGMENTER
 from eq_eval.replay.runner import ReplayOptions
 from eq_eval.replay.runner import ReplayRun
+from eq_eval.report.inputs import PanopticInputs
 from eq_eval.report.inputs import ReportInputs
 from eq_eval.report.inputs import RotationCurve
 from eq_eval.report.scene import Scene
@@ -27,7 +30,8 @@ _DAMAGES_SHOWN = 3
 
 def report_inputs(recording: Recording, run: ReplayRun, options: ReplayOptions,
                   result: Mapping[str, Any], command: str, damages: Sequence[str] = (),
-                  scores_text: str = '', rotation: RotationCurve | None = None) -> ReportInputs:
+                  scores_text: str = '', rotation: RotationCurve | None = None,
+                  panoptic: PanopticInputs | None = None) -> ReportInputs:
     """Gathers what the report of a replay shows.
 
     Args:
@@ -39,35 +43,36 @@ def report_inputs(recording: Recording, run: ReplayRun, options: ReplayOptions,
         damages: What is wrong with the recording.
         scores_text: What was scored, and how.
         rotation: The rotation curve, if there is one.
+        panoptic: What the segmenter made of it, if it was played through that too.
     """
-    manifest = manifest_of(options)
     return ReportInputs(
-        title=recording.name, lead=_lead(recording, run, options), command=command,
+        title=recording.name, lead=_lead(recording, run, options, panoptic is not None),
+        command=command,
         result=result,
         round_trips=[outcome.round_trip_ms for outcome in run.outcomes
                      if outcome.round_trip_ms is not None],
         scenes=_scenes(run), scores=result.get('scores'), scores_text=scores_text,
-        rotation=rotation, model=_model_facts(manifest), versions=_versions(run),
-        notes=_notes(recording, run, result, damages))
+        rotation=rotation, model=model_facts(options), versions=_versions(run),
+        notes=_notes(recording, run, result, damages, panoptic), panoptic=panoptic)
 
 
 def manifest_of(options: ReplayOptions) -> Manifest | None:
     """Manifest of the model that was played, None where the node brings its own."""
-    from eq_eval.replay.model import model_folder
-
-    folder = options.model or model_folder()
+    folder = options.model or options.node.shipped_model()
     try:
         return Bundle.load(folder).manifest if folder is not None else None
     except BundleError:
         return None
 
 
-def _lead(recording: Recording, run: ReplayRun, options: ReplayOptions) -> str:
+def _lead(recording: Recording, run: ReplayRun, options: ReplayOptions, both: bool) -> str:
     pace = (f'at {options.rate:g} times the recorded speed' if options.rate
             else 'one scan after the other')
+    nodes = (f'the life-cycle nodes {DETECTOR.name} and then {SEGMENTER.name}, each' if both
+             else f'the life-cycle node {options.node.name}')
     return (f'{len(run.outcomes)} scans ({_KINDS.get(recording.kind, recording.kind)}) played '
-            f'{pace} through a live ROS 2 graph: a real publisher, real DDS, the life-cycle node '
-            'lidar_detector in a process of its own, and a recorder.')
+            f'{pace} through a live ROS 2 graph: a real publisher, real DDS, {nodes} in a process '
+            'of its own, and a recorder.')
 
 
 _KINDS = {'rosbag2': 'a rosbag2 recording', 'rosbag1': 'a ROS 1 recording', 'pcd': 'PCD files',
@@ -89,7 +94,7 @@ def _visible(scan: LabeledScan) -> Boxes3D | None:
 
 
 def _notes(recording: Recording, run: ReplayRun, result: Mapping[str, Any],
-           damages: Sequence[str]) -> list[str]:
+           damages: Sequence[str], panoptic: PanopticInputs | None) -> list[str]:
     notes = []
     if result['lost_in_bag']:
         texts = [without_machine_paths(text) for text in (*damages, *run.lost)]
@@ -102,12 +107,19 @@ def _notes(recording: Recording, run: ReplayRun, result: Mapping[str, Any],
                      'recorded; `eq doctor` tells how to get it.')
     if not result['accounted']:
         notes.append('The balance does not hold: look into node.log.')
+    if panoptic is not None and not panoptic.result['accounted']:
+        notes.append('The balance of the segmenter does not hold: look into panoptic/node.log.')
+    if panoptic is not None and not panoptic.result['odometry']:
+        notes.append('The recording does not tell where the sensor was, so the segmenter looked '
+                     'at each scan alone and followed objects in the frame of the sensor.')
     if recording.has_boxes and not recording.complete:
         notes.append('Not every object of this recording has a label: precision means little.')
     return notes
 
 
-def _model_facts(manifest: Manifest | None) -> dict[str, str]:
+def model_facts(options: ReplayOptions) -> dict[str, str]:
+    """What the manifest of the model says, in order; nothing where there is none."""
+    manifest = manifest_of(options)
     if manifest is None:
         return {}
     tolerance = manifest.tolerance['fp32']

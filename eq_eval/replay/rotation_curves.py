@@ -17,7 +17,7 @@ from eq_eval.datasets.recording import Recording
 from eq_eval.datasets.scan import LabeledScan
 from eq_eval.evaluation import evaluate_detector
 from eq_eval.evaluation import Protocols
-from eq_eval.replay.model import model_folder
+from eq_eval.replay.nodes import DETECTOR
 from eq_eval.report.inputs import RotationCurve
 from eq_eval.results import ROOT
 from eq_perception.detection.detector import Detector
@@ -62,7 +62,7 @@ def measured_rotation(recording: Recording, model: Path | None,
         model: Folder of the bundle; the shipped one if None.
         progress: Told scans done, scans in all, and what is going on.
     """
-    folder = model or model_folder()
+    folder = model or DETECTOR.shipped_model()
     if folder is None or not recording.has_boxes or not recording.complete:
         return None
     scans = [scan for index, scan in enumerate(recording.scans())

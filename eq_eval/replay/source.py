@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from eq_eval.datasets.ground_truth import truth_file
 from eq_eval.datasets.open import open_recording
 from eq_eval.datasets.recording import Recording
 from eq_eval.datasets.rosbag import DEFAULT_OPTIONS
+from eq_eval.replay.point_labels import with_point_labels
 from eq_eval.replay.raw_clouds import raw_clouds
 from eq_eval.replay.raw_clouds import RawCloud
 from eq_eval.replay.salvage import check_bag
@@ -29,13 +31,14 @@ class Source:
 
     Attributes:
         recording: The scans.
-        raw: Gives the bytes of a scan as they lie in the bag, or None.
+        clouds: Makes, for one pass, what gives the bytes of a scan as they lie in the bag, or
+            None.
         lost: Scans that were lost before, while salvaging.
         damages: What is wrong with the recording.
     """
 
     recording: Recording
-    raw: RawCloud
+    clouds: Callable[[], RawCloud]
     lost: int = 0
     damages: tuple[str, ...] = ()
 
@@ -71,7 +74,8 @@ def _open(path: Path, out: Path, topic: str | None, salvage: bool, options: Deco
         if not salvage or not is_bag(path):
             raise
         return _salvaged(path, out / 'salvaged', topic, options)
-    return Source(recording, raw_clouds(path, recording, salvage) or _nothing)
+    return Source(with_point_labels(recording, path),
+                  lambda: raw_clouds(path, recording, salvage) or _nothing)
 
 
 def _bag_in(path: Path) -> Path:
@@ -89,7 +93,7 @@ def _salvaged(path: Path, target: Path, topic: str | None, options: DecodeOption
         shutil.copyfile(truth, target / FILE_NAME)
     recording = open_recording(saved.path, topic, True, options)
     return Source(replace(recording, name=path.stem),
-                  raw_clouds(saved.path, recording, True) or _nothing,
+                  lambda: raw_clouds(saved.path, recording, True) or _nothing,
                   saved.lost(recording.topic), saved.damages)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 import json
 from pathlib import Path
 
@@ -156,7 +157,7 @@ def test_a_ros1_bag_is_played_whole_or_not_at_all(tmp_path: Path) -> None:
     path = write_ros1_bag(tmp_path / 'drive.bag')
     source = open_source(path, tmp_path)
     assert sum(1 for _ in source.recording.scans()) == COUNT
-    assert source.raw(next(source.recording.scans())) is None
+    assert source.clouds()(next(source.recording.scans())) is None
     truncate(path, 0.5)
     with pytest.raises(InputError, match='drive'):
         open_source(path, tmp_path)
@@ -177,13 +178,14 @@ def test_the_command_line_fails_and_starts_no_node(tmp_path: Path) -> None:
 def test_the_report_tells_what_was_lost(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip('vision_msgs')
+    from eq_eval.replay.nodes import DETECTOR
     from eq_eval.replay.runner import ReplayOptions
     from eq_eval.replay.workflow import Job
     from eq_eval.replay.workflow import run_job
     path = write_bag(tmp_path / 'bag')
     cut_off(path)
     job = Job(path, tmp_path / 'out', 'eq replay bag --salvage',
-              ReplayOptions(module='echo_detector'), salvage=True)
+              ReplayOptions(node=replace(DETECTOR, module='echo_detector')), salvage=True)
     result = run_job(job)
     assert result['accounted'] is True
     assert result['scans_in_bag'] == COUNT
