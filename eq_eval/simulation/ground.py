@@ -1,8 +1,10 @@
-"""The ground: slope, undulation, and what lies where (road, kerb, pavement, grass)."""
+"""The ground: slope, undulation, kerbs, and what it is made of where."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,13 +12,16 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from eq_eval.simulation.materials import GROUND
-from eq_eval.simulation.materials import SEMANTIC
+from eq_eval.simulation.materials import MATERIAL_ID
+from eq_eval.simulation.materials import MATERIALS
 from eq_eval.simulation.mesh import Mesh
 from eq_eval.simulation.paths import Path
+from eq_eval.simulation.zones import Zones
 
 Array = NDArray[np.float64]
 CELL = 2.  # spacing of the raster [m]
 FAR = 60.  # stands for any larger distance [m]
+TONES = (.8, 1.25)  # how much darker or brighter a material is in one world than in another
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +35,10 @@ class Ground:
         edge: (rows, columns) float32, signed distance to the edge of the carriageway every `CELL`,
             negative on it [m]; rows go with y.
         kerb: Height of everything beside the carriageway above it [m].
-        pavement: Width of the pavement [m]; beyond it lies `beyond`.
-        inside: Semantic id of the carriageway (or floor).
-        beyond: Semantic id of what lies behind the pavement.
+        pavement: Width of the pavement, which is of slabs [m].
+        inside: Material of the carriageway (or floor).
+        beyond: Material of what lies behind the pavement.
+        tone: (materials,) float32 factor on the reflectivity of each material.
     """
 
     slope: Array
@@ -41,8 +47,16 @@ class Ground:
     edge: NDArray[np.float32]
     kerb: float
     pavement: float
-    inside: int = SEMANTIC['road']
-    beyond: int = SEMANTIC['terrain']
+    inside: str = 'asphalt'
+    beyond: str = 'grass'
+    tone: NDArray[np.float32] = field(
+        default_factory=lambda: np.ones(len(MATERIALS), np.float32))
+
+    @cached_property
+    def zones(self) -> Zones:
+        """Parts that are made of something else; paint them before the first scan."""
+        rows, columns = self.edge.shape
+        return Zones(self.origin, self.origin + CELL * np.array([columns - 1, rows - 1]))
 
     def base(self, x: ArrayLike, y: ArrayLike) -> Array:
         """Height without kerbs [m]."""
@@ -69,10 +83,13 @@ class Ground:
         """Height of the surface [m]."""
         return self.base(x, y) + self.kerb * (self.edge_distance(x, y) > 0)
 
-    def semantic(self, edge: NDArray[np.float32]) -> NDArray[np.uint16]:
-        """Semantic id at signed distances to the edge [m]."""
-        side = np.where(edge < self.pavement, SEMANTIC['sidewalk'], self.beyond)
-        return np.where(edge <= 0, self.inside, side).astype(np.uint16)
+    def material(self, x: ArrayLike, y: ArrayLike, edge: NDArray[np.float32]
+                 ) -> NDArray[np.uint8]:
+        """Material at places with known signed distances to the edge [m]."""
+        side = np.where(edge < self.pavement, MATERIAL_ID['slabs'], MATERIAL_ID[self.beyond])
+        zone = self.zones.at(x, y)
+        plain = np.where(edge <= 0, MATERIAL_ID[self.inside], side)
+        return np.where(zone == GROUND, plain, zone).astype(np.uint8)
 
     def mesh(self, step: float = 4.) -> Mesh:
         """The base surface as triangles over the raster's extent."""
@@ -86,6 +103,11 @@ class Ground:
         halves = [np.stack(t, -1).reshape(-1, 3) for t in ((a, b, c), (a, c, d))]
         triangles = np.concatenate(halves)
         return Mesh(vertices, triangles, np.full(len(triangles), GROUND, np.uint8))
+
+
+def tones(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Random `Ground.tone`."""
+    return rng.uniform(*TONES, len(MATERIALS)).astype(np.float32)
 
 
 def relief(rng: np.random.Generator, slope: float, undulation: float) -> tuple[Array, Array]:

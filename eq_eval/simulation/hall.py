@@ -7,7 +7,7 @@ import numpy as np
 from eq_eval.simulation.config import WorldConfig
 from eq_eval.simulation.ground import Ground
 from eq_eval.simulation.ground import open_floor
-from eq_eval.simulation.materials import SEMANTIC
+from eq_eval.simulation.ground import tones
 from eq_eval.simulation.mesh import box
 from eq_eval.simulation.mesh import merge
 from eq_eval.simulation.mesh import Mesh
@@ -116,7 +116,7 @@ def hall(config: WorldConfig, split: str, rng: Rng, duration: float) -> World:
     travel = speed * duration
     length, width = float(rng.uniform(35, 90)) + travel, float(rng.uniform(22, 55))
     ground = Ground(np.zeros(2), np.zeros((0, 4)), *open_floor(max(length, width) / 2 + 4), 0., 0.,
-                    inside=SEMANTIC['other-ground'])
+                    inside='floor', tone=tones(rng))
     y = rng.uniform(-.4, .4) * width
     way = straight((-length / 2 + 3, y), (length / 2 - 3, y + rng.uniform(-.05, .05) * width))
     way = way if rng.random() < .5 else way.reversed()

@@ -8,10 +8,11 @@ import numpy as np
 
 # Raw class ids of SemanticKITTI (semantic-kitti.yaml).
 SEMANTIC = {
-    'unlabeled': 0, 'outlier': 1, 'car': 10, 'bicycle': 11, 'truck': 18, 'other-vehicle': 20,
-    'person': 30, 'bicyclist': 31, 'road': 40, 'parking': 44, 'sidewalk': 48, 'other-ground': 49,
-    'building': 50, 'fence': 51, 'other-structure': 52, 'vegetation': 70, 'trunk': 71,
-    'terrain': 72, 'pole': 80, 'traffic-sign': 81, 'other-object': 99,
+    'unlabeled': 0, 'outlier': 1, 'car': 10, 'bicycle': 11, 'motorcycle': 15, 'truck': 18,
+    'other-vehicle': 20, 'person': 30, 'bicyclist': 31, 'road': 40, 'parking': 44,
+    'sidewalk': 48, 'other-ground': 49, 'building': 50, 'fence': 51, 'other-structure': 52,
+    'vegetation': 70, 'trunk': 71, 'terrain': 72, 'pole': 80, 'traffic-sign': 81,
+    'other-object': 99,
 }
 CLASS_NAMES = ('car', 'truck', 'pedestrian', 'cyclist')
 CLASS_SEMANTIC = np.array([SEMANTIC['car'], SEMANTIC['truck'], SEMANTIC['person'],
@@ -28,6 +29,7 @@ class Material:
         transmission: Probability that the pulse goes through to what is behind.
         loss: Probability that the pulse is mirrored away and never returns.
         jitter: Standard deviation of extra range noise of rough or soft surfaces [m].
+        pile: Height of the blades or stones of a ground, anywhere in which a pulse may stop [m].
     """
 
     semantic: int
@@ -35,11 +37,18 @@ class Material:
     transmission: float = 0.
     loss: float = 0.
     jitter: float = 0.
+    pile: float = 0.
 
 
 _S = SEMANTIC
 MATERIALS: dict[str, Material] = {
-    'ground': Material(_S['road'], .30),
+    'ground': Material(_S['unlabeled'], .30),   # hits on it become one of the next six
+    'asphalt': Material(_S['road'], .16),
+    'block paving': Material(_S['parking'], .27, pile=.006),
+    'slabs': Material(_S['sidewalk'], .38, pile=.004),
+    'gravel': Material(_S['other-ground'], .28, jitter=.005, pile=.03),
+    'floor': Material(_S['other-ground'], .33),
+    'grass': Material(_S['terrain'], .50, jitter=.01, pile=.09),
     'paint': Material(_S['car'], .40, loss=.03),
     'glass': Material(_S['car'], .08, transmission=.4, loss=.4),
     'rubber': Material(_S['car'], .07),
@@ -61,6 +70,7 @@ MATERIALS: dict[str, Material] = {
     'sign': Material(_S['traffic-sign'], .95),
     'object': Material(_S['other-object'], .35),
     'bicycle': Material(_S['bicycle'], .30),
+    'motorcycle': Material(_S['motorcycle'], .30),
     'vehicle': Material(_S['other-vehicle'], .40),
 }
 MATERIAL_ID = {name: index for index, name in enumerate(MATERIALS)}
@@ -71,3 +81,4 @@ REFLECTIVITY_OF = np.array([m.reflectivity for m in MATERIALS.values()], np.floa
 TRANSMISSION_OF = np.array([m.transmission for m in MATERIALS.values()], np.float32)
 LOSS_OF = np.array([m.loss for m in MATERIALS.values()], np.float32)
 JITTER_OF = np.array([m.jitter for m in MATERIALS.values()], np.float32)
+PILE_OF = np.array([m.pile for m in MATERIALS.values()], np.float32)

@@ -11,11 +11,12 @@ from eq_eval.simulation.config import WorldConfig
 from eq_eval.simulation.ground import Ground
 from eq_eval.simulation.ground import relief
 from eq_eval.simulation.ground import road_raster
-from eq_eval.simulation.materials import SEMANTIC
+from eq_eval.simulation.ground import tones
 from eq_eval.simulation.paths import curve
 from eq_eval.simulation.paths import Path
 from eq_eval.simulation.paths import straight
 from eq_eval.simulation.paths import turn
+from eq_eval.simulation.zones import CELL
 
 Rng = np.random.Generator
 AHEAD = 105.  # how far the world reaches around the sensor [m]
@@ -86,9 +87,25 @@ def draw_ground(rng: Rng, config: WorldConfig, roads: list[Road]) -> Ground:
     low, high = points.min(0) - 70, points.max(0) + 70
     edge = road_raster([(r.axis, r.half) for r in roads], low, high)
     slope, waves = relief(rng, config.slope, config.undulation)
-    beyond = ('terrain', 'terrain', 'sidewalk', 'other-ground')[int(rng.integers(4))]
-    return Ground(slope, waves, low, edge, float(rng.uniform(.08, .16)),
-                  float(rng.uniform(1.3, 4.)), beyond=SEMANTIC[beyond])
+    beyond = ('grass', 'grass', 'slabs', 'gravel')[int(rng.integers(4))]
+    ground = Ground(slope, waves, low, edge, float(rng.uniform(.08, .16)),
+                    float(rng.uniform(1.3, 4.)), beyond=beyond, tone=tones(rng))
+    for road in roads:
+        for sign, width in ((1, road.parking[0]), (-1, road.parking[1])):
+            if width:
+                _pave(ground, road, sign, width)
+    return ground
+
+
+def _pave(ground: Ground, road: Road, sign: int, width: float) -> None:
+    """Makes a parking strip of its own material, where it lies along the kerb."""
+    step = .7 * CELL
+    arc, inward = (axis.ravel() for axis in np.meshgrid(
+        np.arange(0, road.axis.length, step), np.arange(step / 2, width, step)))
+    places = road.axis.beside(arc, sign * (road.half - inward))
+    # Where another road comes in, the carriageway's edge is farther away than the kerb.
+    edge = ground.edge_distance(places[:, 0], places[:, 1])
+    ground.zones.paint('block paving', places[edge > -inward - .4])
 
 
 def draw_ego(rng: Rng, roads: list[Road], speed: float) -> tuple[Path, float, float]:

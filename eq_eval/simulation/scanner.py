@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from eq_eval.simulation.config import SequenceSpec
 from eq_eval.simulation.materials import CLASS_SEMANTIC
 from eq_eval.simulation.materials import GROUND
+from eq_eval.simulation.materials import PILE_OF
 from eq_eval.simulation.materials import SEMANTIC
 from eq_eval.simulation.materials import SEMANTIC_OF
 from eq_eval.simulation.mesh import merge
@@ -34,6 +35,7 @@ Semantics = NDArray[np.uint16]
 SLICES = 8  # pieces of a turn between which moving objects move, with motion distortion
 ACTOR_REACH = 110.  # moving objects farther away are left out [m]
 ROBOTS = {'street': .12, 'square': .45, 'hall': .85}  # share of sensors on low robots
+LONGEST_BLADE_WAY = 2.  # how far a grazing pulse goes through grass at most [m]
 TILT = .35  # standard deviation of the mount's roll and pitch [deg]
 
 
@@ -106,15 +108,14 @@ class Scanner:
         time, rng = frame * self.sensor.period, self.spec.rng(2, frame)
         rays = self.rays(time)
         if not self.spec.motion_distortion:
-            return self._cloud(*self._hits(rays, self._moving(time), rng, self.aimed(time)), rng)
-        parts, semantics = [], []
+            return self._cloud(self._hits(rays, self._moving(time), rng, self.aimed(time)), rng)
+        parts = []
         for columns in np.array_split(np.arange(self.sensor.columns), SLICES):
             first, last = columns[0] * self.sensor.rings, (columns[-1] + 1) * self.sensor.rings
             middle = time + float(self.column_time[columns].mean())
-            found, semantic = self._hits(rays[first:last], self._moving(middle), rng)
+            found = self._hits(rays[first:last], self._moving(middle), rng)
             parts.append(replace(found, ray=found.ray + first))
-            semantics.append(semantic)
-        return self._cloud(Returns.joined(parts), np.concatenate(semantics), rng)
+        return self._cloud(Returns.joined(parts), rng)
 
     def _place(self, time: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
         """x, y, z [m] and heading [rad] of the sensor at times [s]."""
@@ -168,16 +169,15 @@ class Scanner:
         return window(self.sensor, self.tilt, middles @ inverse[:3, :3].T + inverse[:3, 3], sizes)
 
     def _hits(self, rays: Floats, moving: Surface | None, rng: np.random.Generator,
-              aimed: NDArray[np.int64] | None = None) -> tuple[Returns, Semantics]:
-        """What the rays hit, and its class where it is no object."""
+              aimed: NDArray[np.int64] | None = None) -> Returns:
+        """What the rays hit."""
         reach = self.sensor.max_range
         found = nearest(self.static, moving, rays, reach, aimed)
-        return self._kerbs(rays, see_through(self.static, moving, rays, found, reach, rng))
+        return self._ground(rays, see_through(self.static, moving, rays, found, reach, rng), rng)
 
-    def _kerbs(self, rays: Floats, found: Returns) -> tuple[Returns, Semantics]:
-        """Lifts the ground beside the carriageway by the kerb's height, and names the ground."""
+    def _ground(self, rays: Floats, found: Returns, rng: np.random.Generator) -> Returns:
+        """Lifts the ground beside the carriageway by the kerb's height, and tells its material."""
         ground, distance = self.world.ground, found.distance.copy()
-        semantic = SEMANTIC_OF[found.material]
         at = np.flatnonzero(found.material == GROUND)
         own, far = rays[found.ray[at]], distance[at]
         edge = _edge_at(self.world, own, far)
@@ -191,15 +191,23 @@ class Scanner:
             distance[at] = np.where(on_top, far - back,
                                     np.where(face, far - back * (1 - share), far))
             edge = np.where(on_top, edge_up, np.where(face, np.float32(.01), edge))
-        semantic[at] = ground.semantic(edge)
-        return replace(found, distance=distance), semantic
+        places = own[:, :2] + distance[at, None] * own[:, 3:5]
+        material, brightness = found.material.copy(), found.brightness.copy()
+        material[at] = ground.material(places[:, 0], places[:, 1], edge)
+        brightness[at] = ground.tone[material[at]]
+        # A pulse stops anywhere between the tips of the blades and the soil.
+        lift = PILE_OF[material[at]] * rng.random(len(at), np.float32)
+        distance[at] = np.maximum(
+            distance[at] - np.minimum(lift / np.maximum(-own[:, 5], 1e-3), LONGEST_BLADE_WAY), .1)
+        return replace(found, distance=distance, material=material, brightness=brightness)
 
-    def _cloud(self, found: Returns, semantic: Semantics, rng: np.random.Generator) -> Cloud:
+    def _cloud(self, found: Returns, rng: np.random.Generator) -> Cloud:
         """The points that are measured."""
         measured = measure(self.response, self.sensor, found, rng)
         ray, spurious = found.ray[measured.kept], measured.spurious
         instance = np.where(spurious, 0, found.instance[measured.kept]).astype(np.uint32)
-        semantic = np.where(instance > 0, self._class_of[instance], semantic[measured.kept])
+        semantic = np.where(instance > 0, self._class_of[instance],
+                            SEMANTIC_OF[found.material[measured.kept]])
         semantic = np.where(spurious, SEMANTIC['outlier'], semantic).astype(np.uint16)
         offset = np.zeros(len(ray), np.float32)
         if self.spec.motion_distortion:

@@ -185,11 +185,12 @@ def bicycle_rack(rng: Rng) -> Mesh:
 def motorcycle(rng: Rng) -> Mesh:
     """A parked motorcycle or scooter."""
     base = rng.uniform(1.2, 1.5)
-    wheels = [tube((x, -.07, .3), (x, .07, .3), .3, 'vehicle', 10) for x in (-base / 2, base / 2)]
-    return merge([*wheels, box((base * .8, .32, .4), (0, 0, .6), 'vehicle'),
-                  box((.7, .3, .15), (-.3, 0, .85), 'vehicle'),
-                  tube((base / 2, 0, .3), (base / 2 - .25, 0, 1.05), .05, 'vehicle', 5),
-                  box((.08, .7, .06), (base / 2 - .27, 0, 1.05), 'vehicle')])
+    wheels = [tube((x, -.07, .3), (x, .07, .3), .3, 'motorcycle', 10)
+              for x in (-base / 2, base / 2)]
+    return merge([*wheels, box((base * .8, .32, .4), (0, 0, .6), 'motorcycle'),
+                  box((.7, .3, .15), (-.3, 0, .85), 'motorcycle'),
+                  tube((base / 2, 0, .3), (base / 2 - .25, 0, 1.05), .05, 'motorcycle', 5),
+                  box((.08, .7, .06), (base / 2 - .27, 0, 1.05), 'motorcycle')])
 
 
 def trailer(rng: Rng) -> Mesh:

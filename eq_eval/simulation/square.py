@@ -9,6 +9,7 @@ from eq_eval.simulation.config import WorldConfig
 from eq_eval.simulation.ground import Ground
 from eq_eval.simulation.ground import open_floor
 from eq_eval.simulation.ground import relief
+from eq_eval.simulation.ground import tones
 from eq_eval.simulation.paths import bezier
 from eq_eval.simulation.paths import Path
 from eq_eval.simulation.scenery import building
@@ -17,6 +18,8 @@ from eq_eval.simulation.world import WorldBuilder
 
 Rng = np.random.Generator
 Array = NDArray[np.float64]
+FLOORS = ('slabs', 'slabs', 'asphalt', 'gravel')
+BAY = 5.4   # depth of a parking bay [m]
 
 
 def _on_circle(rng: Rng, radius: float) -> Array:
@@ -45,6 +48,18 @@ def _ego(rng: Rng, travel: float, speed: float) -> tuple[Path, float, float]:
     return path, max(0., (path.length - travel) / 2), speed
 
 
+def _lay_out(ground: Ground, rng: Rng, radius: float) -> None:
+    """Lawns, and at times a road across."""
+    for _ in range(int(rng.integers(0, 5))):
+        x, y = _on_circle(rng, rng.uniform(.2, 1.) * radius)
+        ground.zones.paint_rectangle('grass', x, y, rng.uniform(0, np.pi),
+                                     *rng.uniform(6, 28, 2))
+    if rng.random() < .5:
+        x, y = _on_circle(rng, rng.uniform(0, .7) * radius)
+        ground.zones.paint_rectangle('asphalt', x, y, rng.uniform(0, np.pi), 3 * radius,
+                                     rng.uniform(6, 11))
+
+
 def _surround(builder: WorldBuilder, radius: float) -> None:
     """Buildings around the square."""
     rng = builder.rng
@@ -69,7 +84,10 @@ def _parking_lot(builder: WorldBuilder, radius: float) -> None:
         along = np.array([-np.sin(yaw), np.cos(yaw)])
         pitch = rng.uniform(2.5, 3.1)
         occupancy = rng.uniform(.4, .95)
-        for i in range(int(rng.integers(3, 11))):
+        bays = int(rng.integers(3, 11))
+        x, y = middle + along * pitch * (bays - 1) / 2
+        builder.ground.zones.paint_rectangle('block paving', x, y, yaw, BAY, pitch * bays)
+        for i in range(bays):
             if rng.random() < occupancy:
                 x, y = middle + along * pitch * i
                 flip = np.pi * (rng.random() < .3)
@@ -120,7 +138,8 @@ def square(config: WorldConfig, split: str, rng: Rng, duration: float) -> World:
     low, floor = open_floor(radius + 40)
     slope, waves = relief(rng, config.slope, config.undulation)
     ground = Ground(slope, waves, low, floor, 0., 0.,
-                    inside=int(rng.choice([48, 44, 40, 49])))
+                    inside=FLOORS[int(rng.integers(len(FLOORS)))], tone=tones(rng))
+    _lay_out(ground, rng, radius)
     builder = WorldBuilder(config, split, rng, duration, ground,
                            _ego(rng, speed * duration, speed))
     _surround(builder, radius)

@@ -186,7 +186,7 @@ def test_distorted_points_are_seen_from_the_place_of_their_time():
     world = WorldConfig('hall', 0., 0., 0., 0., 0., 0., ego_speed=3.)
     gone = []
     for distortion in (False, True):
-        scan = next(simulate(SequenceSpec(world, 'os1_64', 2, 'train', 1, columns=512,
+        scan = next(simulate(SequenceSpec(world, 'os1_64', 2, 'train', 1, columns=1024,
                                           motion_distortion=distortion)))
         x, y, z = scan.points.xyz.T
         ahead = (scan.semantic == 50) & (x > 0) & (np.abs(y) < 1.5) & (np.abs(z) < .3)

@@ -8,6 +8,7 @@ import pytest
 from eq_eval.simulation.ground import Ground
 from eq_eval.simulation.ground import relief
 from eq_eval.simulation.ground import road_raster
+from eq_eval.simulation.materials import SEMANTIC_OF
 from eq_eval.simulation.paths import curve
 from eq_eval.simulation.paths import overlaps
 from eq_eval.simulation.paths import straight
@@ -73,7 +74,9 @@ def test_ground_knows_carriageway_kerb_and_pavement():
     y = np.array([0., 3.5, 4.5, 5.5, 8.])
     np.testing.assert_allclose(ground.edge_distance(x, y)[1:], y[1:] - 4, atol=.02)
     np.testing.assert_allclose(ground.height(x, y), [1, 1, 1.1, 1.1, 1.1], atol=1e-6)
-    assert ground.semantic(ground.edge_distance(x, y)).tolist() == [40, 40, 48, 48, 72]
+    ground.zones.paint_rectangle('block paving', 50, 3, 0, 20, 2)
+    found = SEMANTIC_OF[ground.material(x, y, ground.edge_distance(x, y))]
+    assert found.tolist() == [40, 44, 48, 48, 72]
 
 
 def test_relief_keeps_its_limits():
