@@ -19,7 +19,7 @@ from eq_perception.detection.preprocess import stack_sweeps
 from eq_perception.detection.targets import make_targets
 from eq_perception.detection.targets import Targets
 
-SWEEP_CHANCES = (.6, .2, .2)   # of training on 1, 2, 3 sweeps
+SWEEP_CHANCES = (.5, .15, .35)   # of training on 1, 2, 3 sweeps
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from eq_perception.detection.targets import Targets
 
 WEIGHTS = {'heatmap': 1., 'offset': 1., 'height': .5, 'log_size': 1., 'axis': .5, 'heading': .3,
-           'velocity': .1, 'covariance': .05}
+           'velocity': .3, 'covariance': .05}
 ROUND_LABELS = (2,)          # pedestrians: nearly square boxes, their axis says little
 ROUND_WEIGHT = .1
 MAX_LOG_VARIANCE = 4.

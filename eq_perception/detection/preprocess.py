@@ -20,6 +20,7 @@ from eq_perception.detection.grid import GRIDS
 from eq_perception.detection.grid import turn
 
 GROUND_CELL = 3.2   # [m]; a car leaves ground visible in a Cartesian cell of this size
+SWEEP_PERIOD = .1   # unit of ages, so that they are as large as the other features [s]
 GROUND_BANDS = (2., 1., .5, .3, .3)   # residuals kept in successive fits [m]
 
 Float = NDArray[np.float32]
@@ -89,10 +90,10 @@ def _lowest_points(xyz: Float, grid: Grid) -> NDArray[np.float64]:
 def pillarize(points: Points, config: DetectorConfig, max_pillars: int | None = None) -> Pillars:
     """Groups a scan (or stacked sweeps) into pillars.
 
-    Per kept point: height above ground, height above the pillar's mean, intensity, time offset,
-    xy relative to the cell's centre, xy relative to the pillar's mean point, both along the cell's
-    own axes. Pillars of fewer than K points repeat their own points, which leaves a maximum over
-    points unchanged.
+    Per kept point: height above ground, height above the pillar's mean, intensity, time offset
+    (in `SWEEP_PERIOD`), xy relative to the cell's centre, xy relative to the pillar's mean point,
+    both along the cell's own axes. Pillars of fewer than K points repeat their own points, which
+    leaves a maximum over points unchanged.
 
     Args:
         points: The scan, gravity-aligned, finite.
@@ -155,7 +156,7 @@ def _fill(table: Float, feature: Float, start: NDArray[np.int64], count: NDArray
     table[..., 0] = height
     table[..., 1] = height - mean[0][:, None]
     table[..., 2] = intensity
-    table[..., 3] = time
+    table[..., 3] = time / SWEEP_PERIOD
     table[..., 4] = x - centre_x[:, None]
     table[..., 5] = y - centre_y[:, None]
     table[..., 6] = x - mean[1][:, None]

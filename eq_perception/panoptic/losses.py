@@ -33,10 +33,11 @@ def panoptic_loss(fields: Mapping[str, Tensor], targets: Sequence[Targets],
     background = torch.as_tensor(np.stack([each.background for each in targets]))
     logits = fields['semantics'].float()
     classes = torch.as_tensor(np.concatenate([each.semantic for each in panoptic]))
+    weight = torch.as_tensor(np.concatenate([each.weight for each in panoptic]))
     terms = {
         'detection': detection.pop('total'),
-        'semantic': torch.nn.functional.cross_entropy(logits, classes, label_smoothing=.02),
-        'lovasz': lovasz_softmax(logits.softmax(-1), classes),
+        'semantic': weighted_cross_entropy(logits, classes, weight.sqrt()),
+        'lovasz': lovasz_softmax(logits.softmax(-1), classes, weight),
         'centerness': focal_loss(fields['centerness'].float(), heatmap, background),
         'instance_offset': offset_loss(fields['instance_offset'], panoptic)}
     total = torch.stack([WEIGHTS[name] * term for name, term in terms.items()]).sum()
@@ -62,25 +63,41 @@ def offset_loss(field: Tensor, panoptic: Sequence[PanopticTargets]) -> Tensor:
     return torch.stack(losses).sum() / max(1., instances)
 
 
-def lovasz_softmax(probability: Tensor, classes: Tensor) -> Tensor:
+def weighted_cross_entropy(logits: Tensor, classes: Tensor, weight: Tensor) -> Tensor:
+    """Mean over points of different weight.
+
+    Points are drawn with the root of their class's share. Weights that undo the draw would have
+    rare classes unlearnt, none would have them seen everywhere; their root lies between.
+
+    Args:
+        logits: (N, C).
+        classes: (N,) int64.
+        weight: (N,).
+    """
+    loss = torch.nn.functional.cross_entropy(logits, classes, label_smoothing=.02,
+                                             reduction='none')
+    return (weight * loss).sum() / weight.sum()
+
+
+def lovasz_softmax(probability: Tensor, classes: Tensor, weight: Tensor) -> Tensor:
     """Surrogate of the mean IoU over the classes present (Berman et al. 2018, eq. 8 and 9).
 
     Args:
         probability: (N, C).
         classes: (N,) int64.
+        weight: (N,), how many points each stands for.
     """
     losses = []
     for label in classes.unique():
         wanted = (classes == label).float()
         error, order = (wanted - probability[:, label]).abs().sort(descending=True)
-        losses.append((error * _jaccard_gradient(wanted[order])).sum())
+        losses.append((error * _jaccard_gradient(wanted[order], weight[order])).sum())
     return torch.stack(losses).mean()
 
 
-def _jaccard_gradient(wanted: Tensor) -> Tensor:
+def _jaccard_gradient(wanted: Tensor, weight: Tensor) -> Tensor:
     """Steps of the Jaccard loss as errors are admitted from the largest on (ibid., eq. 6)."""
-    total = wanted.sum()
-    intersection = total - wanted.cumsum(0)
-    union = total + (1 - wanted).cumsum(0)
-    jaccard = 1 - intersection / union
+    inside, outside = wanted * weight, (1 - wanted) * weight
+    total = inside.sum()
+    jaccard = 1 - (total - inside.cumsum(0)) / (total + outside.cumsum(0))
     return torch.cat([jaccard[:1], jaccard[1:] - jaccard[:-1]])

@@ -23,6 +23,7 @@ class PanopticTargets:
         row: (M,) int64, pillar of each point.
         cell: (M,) int64, its output cell; 0 where `offset_weight` is.
         semantic: (M,) int64 train ids; never unlabelled.
+        weight: (M,) float32, how many labelled points of the scan each stands for.
         offset: (M, 2) float32, centre of the point's instance minus centre of its cell [m].
         offset_weight: (M,) float32, 0 for points of no instance; every instance weighs the same.
     """
@@ -31,6 +32,7 @@ class PanopticTargets:
     row: NDArray[np.int64]
     cell: NDArray[np.int64]
     semantic: NDArray[np.int64]
+    weight: NDArray[np.float32]
     offset: NDArray[np.float32]
     offset_weight: NDArray[np.float32]
 
@@ -51,11 +53,12 @@ def make_panoptic_targets(rows: PointRows, semantic: NDArray[np.uint8],
         rng: Source of the draw.
     """
     labelled = np.flatnonzero(semantic[rows.kept] != UNLABELED)
+    there = np.bincount(semantic[rows.kept[labelled]], minlength=UNLABELED + 1)
     if len(labelled) > count:
         classes = semantic[rows.kept[labelled]]
         # Rare classes are drawn more often, by the root of their share: an even draw would show
         # the network a hundred roads for each person, an equal one as many persons as roads.
-        share = np.bincount(classes)[classes] ** -.5
+        share = there[classes] ** -.5
         labelled = rng.choice(labelled, count, replace=False, p=share / share.sum())
     point = rows.kept[labelled]
     cell, classes = rows.head_cell[point], semantic[point]
@@ -63,12 +66,14 @@ def make_panoptic_targets(rows: PointRows, semantic: NDArray[np.uint8],
     thing = (owner >= 0) & np.isin(classes, THINGS) & (cell >= 0)
     cell = np.where(thing, cell, 0)
     number = np.bincount(owner[thing], minlength=len(boxes) + 1)
-    weight = np.where(thing, 1 / np.maximum(number[np.maximum(owner, 0)], 1), 0)
+    offset_weight = np.where(thing, 1 / np.maximum(number[np.maximum(owner, 0)], 1), 0)
+    weight = (there / np.maximum(np.bincount(classes, minlength=len(there)), 1))[classes]
     return PanopticTargets(
         rows.features[labelled], rows.row[labelled], cell, classes.astype(np.int64),
+        weight.astype(np.float32),
         np.where(thing[:, None], centre - config.detector.head_grid.centre(cell), 0
                  ).astype(np.float32),
-        weight.astype(np.float32))
+        offset_weight.astype(np.float32))
 
 
 def _centres(instance: NDArray[np.integer], boxes: Boxes3D

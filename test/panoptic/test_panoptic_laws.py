@@ -168,6 +168,8 @@ def test_targets_point_to_the_centre_of_the_instance():
     semantic = np.where(instance > 0, 1, 9).astype(np.uint8)
     target = make_panoptic_targets(rows, semantic, instance, boxes, SMALL, 1000, rng)
     assert len(target.semantic) == 1000 and target.offset_weight.sum() == pytest.approx(3)
+    stands_for = np.bincount(target.semantic, target.weight)     # points of each class
+    np.testing.assert_allclose(stands_for, np.bincount(semantic), rtol=1e-5)
     thing = target.offset_weight > 0
     centre = SMALL.detector.head_grid.centre(target.cell[thing]) + target.offset[thing]
     apart = np.linalg.norm(centre[:, None] - boxes.center[:, :2], axis=-1).min(1)
@@ -180,11 +182,12 @@ def test_targets_point_to_the_centre_of_the_instance():
 def test_lovasz_of_certain_answers_is_one_minus_the_mean_iou():
     rng = np.random.default_rng(0)
     truth, answer = rng.integers(0, 4, (2, 300))
+    weight = rng.integers(1, 5, 300)      # each point stands for so many
     probability = torch.nn.functional.one_hot(torch.as_tensor(answer), 4).double()
-    iou = [np.sum((truth == label) & (answer == label)) / np.sum(
-        (truth == label) | (answer == label)) for label in range(4)]
-    assert float(lovasz_softmax(probability, torch.as_tensor(truth))) == pytest.approx(
-        1 - np.mean(iou))
+    iou = [weight[(truth == label) & (answer == label)].sum() / weight[
+        (truth == label) | (answer == label)].sum() for label in range(4)]
+    assert float(lovasz_softmax(probability, torch.as_tensor(truth), torch.as_tensor(weight))
+                 ) == pytest.approx(1 - np.mean(iou))
 
 
 def test_points_beyond_the_capacity_take_a_neighbours_answer():
