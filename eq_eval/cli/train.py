@@ -99,9 +99,10 @@ def segmenter(
     config = plain_twin(config) if group == 'C1' else replace(
         config, detector=replace(config.detector, group=group))
     trained = Bundle.load(initial) if initial is not None else None
+    # What the ground is made of shows in its intensity alone, so that varies less.
     recipe = SegmenterRecipe(
-        config.detector, Augmentation(yaw_degrees), iterations, batch_size, learning_rate,
-        fraction=fraction, seed=seed, threads=threads, segmenter=config,
+        config.detector, Augmentation(yaw_degrees, intensity=.2), iterations, batch_size,
+        learning_rate, fraction=fraction, seed=seed, threads=threads, segmenter=config,
         initial='' if trained is None else
         f'{trained.manifest.name} {trained.manifest.sha256["model.safetensors"]}')
     run = _run(scenes, num_scenes, scene_seed, iterations,
@@ -117,7 +118,7 @@ def segmenter(
     export_segmenter(model, out / 'bundle', scan, name, record, _card(
         name, 'A class for every LiDAR point (the 19 of SemanticKITTI), and objects as boxes and '
         'offsets.', record,
-        'motorcycle and motorcyclist do not occur in the training\n  scenes and are never found.'))
+        'motorcyclists do not occur in the training\n  scenes and are never found.'))
     error = equivariance_error(model, segmenter_signature(model, scan), group)
     emit(_summary(run, out, error), json, name)
 

@@ -36,7 +36,7 @@ class SegmenterConfig:
 
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     pillar_channels: int = 8
-    point_channels: int = 32
+    point_channels: int = 48
     max_points: int = 131072
     instance_distance: float = .9
     instance_margin: float = .3
