@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from eq_core.errors import InputError
 from eq_core.geometry.boxes3d import Boxes3D
+from eq_eval.datasets.class_map import CLASS_NAMES
 from eq_eval.datasets.class_map import KITTI
 from eq_eval.datasets.class_map import map_classes
 from eq_eval.datasets.files import read_text
@@ -62,6 +64,7 @@ class ImageLabels:
         truncation: (M,) share outside the image.
         occlusion: (M,) 0 visible .. 3 unknown.
         dont_care: (K, 4) parts of the image that nobody labelled [px].
+        category: (M,) KITTI's own names of the boxes.
     """
 
     calibration: KittiCalibration
@@ -69,6 +72,7 @@ class ImageLabels:
     truncation: Array
     occlusion: NDArray[np.int64]
     dont_care: Array
+    category: NDArray[np.str_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +80,15 @@ class KittiScan(LabeledScan):
     """A scan with KITTI's image labels."""
 
     image: ImageLabels | None = None
+
+
+def vans_as_cars(scan: LabeledScan) -> LabeledScan:
+    """Counts vans as cars, as SemanticKITTI and the simulation do; other data sets as they are."""
+    if not isinstance(scan, KittiScan) or scan.image is None or scan.boxes is None:
+        return scan
+    van = scan.image.category == 'Van'
+    return replace(scan, boxes=replace(
+        scan.boxes, label=np.where(van, CLASS_NAMES.index('car'), scan.boxes.label)))
 
 
 def read_rows(path: Path, tracking: bool) -> KittiRows:
@@ -129,4 +142,4 @@ def boxes_of(rows: KittiRows, calibration: KittiCalibration, source: Path, frame
         yaw=np.arctan2(direction[:, 1], direction[:, 0]), label=label, track_id=kept.track_id,
         frame_id=frame_id, stamp=stamp)
     return boxes, ImageLabels(calibration, kept.image_box, kept.truncation, kept.occlusion,
-                              rows.image_box[~cared])
+                              rows.image_box[~cared], kept.category)

@@ -1,8 +1,8 @@
-"""Tracks of boxes, judged by the published code: HOTA by TrackEval, AMOTA by nuscenes-devkit.
+"""Tracks of boxes, judged by published code: HOTA, CLEAR MOT by TrackEval, AMOTA by nuScenes.
 
-Luiten et al., HOTA, IJCV 2021; Weng et al., A Baseline for 3D Multi-Object Tracking, IROS 2020, in
-the form of the nuScenes tracking task. Nothing is computed here that those packages compute; they
-are imported when asked for.
+Luiten et al., HOTA, IJCV 2021; Bernardin and Stiefelhagen, CLEAR MOT, 2008; Weng et al., A
+Baseline for 3D Multi-Object Tracking, IROS 2020, in the form of the nuScenes tracking task.
+Nothing is computed here that those packages compute; they are imported when asked for.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ ZERO_DISTANCE = 2.  # [m]; Argoverse 2's for HOTA, and where nuScenes stops matc
 INSTALL = ('pip install -c requirements/lock.txt -r requirements/dev.in; '
            'pip install -c requirements/lock.txt --no-deps -r requirements/oracle.in')
 HOTA_FIGURES = ('HOTA', 'DetA', 'AssA', 'LocA', 'DetRe', 'DetPr', 'AssRe', 'AssPr')
+CLEAR_FIGURES = ('MOTA', 'IDSW', 'Frag', 'MT', 'ML', 'CLR_TP', 'CLR_FN', 'CLR_FP')
 AMOTA_FIGURES = ('amota', 'amotp', 'recall', 'mota', 'motp', 'mt', 'ml', 'tp', 'fp', 'fn', 'ids',
                  'frag')
 
@@ -71,6 +72,28 @@ class HotaResult:
     DetA: float | None
     AssA: float | None
     LocA: float | None
+    class_figures: dict[str, dict[str, float]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Figures as JSON knows them."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class ClearResult:
+    """CLEAR MOT of the tracks as they are, whatever their scores; matches within 2 m.
+
+    Attributes:
+        MOTA: Mean over the classes with truths, at most 1; None where there are none.
+        IDSW: Identity switches of all classes with truths.
+        Frag: Interruptions of truths that are found again, of all classes with truths; TrackEval
+            sees none in scans without any prediction of the class.
+        class_figures: Class to `CLEAR_FIGURES`.
+    """
+
+    MOTA: float | None
+    IDSW: int
+    Frag: int
     class_figures: dict[str, dict[str, float]]
 
     def as_dict(self) -> dict[str, Any]:
@@ -119,7 +142,7 @@ def evaluate_hota(sequences: Mapping[str, Sequence[TrackedScan]], class_names: S
     Raises:
         InputError: TrackEval is not installed, or identities are missing or repeated in a scan.
     """
-    metric = _hota()
+    metric = _trackeval('HOTA')
     scans = _prepared(sequences, class_names, class_range)
     by_class = {}
     for label, name in enumerate(class_names):
@@ -136,6 +159,30 @@ def evaluate_hota(sequences: Mapping[str, Sequence[TrackedScan]], class_names: S
     return HotaResult(HOTA=float(np.mean(mean['HOTA'])), DetA=float(np.mean(mean['DetA'])),
                       AssA=float(np.mean(mean['AssA'])), LocA=float(np.mean(mean['LocA'])),
                       class_figures=figures)
+
+
+def evaluate_clear(sequences: Mapping[str, Sequence[TrackedScan]], class_names: Sequence[str],
+                   class_range: Mapping[str, float] | None = None) -> ClearResult:
+    """MOTA, identity switches and fragmentations, class by class; arguments as `evaluate_hota`.
+
+    Raises:
+        InputError: TrackEval is not installed, or identities are missing or repeated in a scan.
+    """
+    # A pair matches from the smallest similarity on, that is within 2 m; the threshold is not 0,
+    # because TrackEval then carries matches on over any distance.
+    metric = _trackeval('CLEAR', {'THRESHOLD': 1e-6, 'PRINT_CONFIG': False})
+    scans = _prepared(sequences, class_names, class_range)
+    figures = {}
+    for label, name in enumerate(class_names):
+        total = metric.combine_sequences({
+            key: metric.eval_sequence(_trackeval_data(group, label, center_similarity))
+            for key, group in scans.items()})
+        if total['CLR_TP'] + total['CLR_FN']:
+            figures[name] = {key: float(total[key]) for key in CLEAR_FIGURES}
+    rows = list(figures.values())
+    return ClearResult(MOTA=float(np.mean([row['MOTA'] for row in rows])) if rows else None,
+                       IDSW=sum(int(row['IDSW']) for row in rows),
+                       Frag=sum(int(row['Frag']) for row in rows), class_figures=figures)
 
 
 def evaluate_amota(sequences: Mapping[str, Sequence[TrackedScan]], class_names: Sequence[str],
@@ -175,19 +222,19 @@ def evaluate_amota(sequences: Mapping[str, Sequence[TrackedScan]], class_names: 
     return AmotaResult(amota, amotp, known)
 
 
-def _hota() -> Any:
-    """TrackEval's metric.
+def _trackeval(name: str, *settings: Mapping[str, Any]) -> Any:
+    """One of TrackEval's metrics.
 
     Raises:
         InputError: It is not installed.
     """
     try:
         with redirect_stdout(io.StringIO()):  # it prints which data sets it cannot read
-            module = import_module('trackeval.metrics.hota')
+            module = import_module(f'trackeval.metrics.{name.lower()}')
     except ImportError as error:
-        raise InputError(f'HOTA needs trackeval ({error}): {INSTALL}',
+        raise InputError(f'{name} needs trackeval ({error}): {INSTALL}',
                          'missing_package') from error
-    return module.HOTA()
+    return getattr(module, name)(*settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,7 +295,8 @@ def _trackeval_data(scans: Sequence[TrackedScan], label: int, similarity: Simila
     pairs = [(scan.truth.select(scan.truth.label == label),
               scan.prediction.select(scan.prediction.label == label)) for scan in scans]
     data: dict[str, Any] = {
-        'similarity_scores': [similarity(truth, prediction) for truth, prediction in pairs]}
+        'similarity_scores': [similarity(truth, prediction) for truth, prediction in pairs],
+        'num_timesteps': len(pairs)}
     for side, name in enumerate(('gt', 'tracker')):
         counts = np.cumsum([len(pair[side]) for pair in pairs])
         ids = np.concatenate([pair[side].track_id for pair in pairs]) if pairs else np.zeros(0)

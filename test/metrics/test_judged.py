@@ -84,7 +84,8 @@ def test_no_boxes_no_judgement() -> None:
 @pytest.mark.parametrize('angle', [0., 90., 200.])
 def test_dont_care_regions_of_the_image_turn_with_the_scan(angle: float) -> None:
     region = np.array([[550., 100, 650, 260]])  # straight ahead
-    image = ImageLabels(CAMERA, np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64), region)
+    image = ImageLabels(CAMERA, np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64), region,
+                        np.zeros(0, np.str_))
     scan = KittiScan(NO_POINTS, np.eye(4), cars(), class_names=LABEL_NAMES,
                      num_points=np.zeros(0, np.int64), image=image)
     prediction = cars((40, 0), (40, 15), (-40, 0)).transformed(turned(

@@ -12,6 +12,7 @@ from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.rotated_iou import iou_3d
 from eq_eval.metrics.tracking import center_similarity
 from eq_eval.metrics.tracking import evaluate_amota
+from eq_eval.metrics.tracking import evaluate_clear
 from eq_eval.metrics.tracking import evaluate_hota
 from eq_eval.metrics.tracking import TrackedScan
 
@@ -100,6 +101,25 @@ def test_a_change_of_id_halfway(trackeval, devkit) -> None:
     assert hota.HOTA == pytest.approx(math.sqrt(.5))
     car = evaluate_amota(swapped, CLASSES).class_figures['car']
     assert (car['ids'], car['mota']) == (1, pytest.approx(.9))
+
+
+def test_switches_and_gaps_are_counted(trackeval) -> None:
+    """Ten objects; one is missed beside a false alarm, the next has another name."""
+    scans = one_car([3] * 5 + [4] * 5)
+    scans[5] = dataclasses.replace(scans[5], prediction=boxes([[0., 20, 0]], [9]))
+    clear = evaluate_clear({'a': scans}, CLASSES)
+    assert (clear.IDSW, clear.Frag) == (1, 1) and list(clear.class_figures) == ['car']
+    assert clear.MOTA == pytest.approx(1 - (1 + 1 + 1) / 10)
+    exact = evaluate_clear({'a': one_car([3] * 5)}, CLASSES)
+    assert (exact.MOTA, exact.IDSW, exact.Frag) == (1., 0, 0)
+
+
+def test_a_track_that_leaves_its_object_is_no_match(trackeval) -> None:
+    """Beyond 2 m even the track of the scan before is a false alarm."""
+    near, far = one_car([3] * 4, offset=1.9), one_car([3] * 4, offset=2.1)
+    assert evaluate_clear({'a': near}, CLASSES).MOTA == 1.
+    assert evaluate_clear({'a': [*near[:2], *far[2:]]}, CLASSES).MOTA == 0.
+    assert evaluate_clear({'a': far[:0]}, CLASSES).MOTA is None
 
 
 def test_an_offset_lowers_hota_step_by_step(trackeval) -> None:
