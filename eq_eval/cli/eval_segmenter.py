@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+import re
 import sys
 from typing import Annotated
 from typing import Any
@@ -17,15 +18,19 @@ from eq_eval.cli.options import Threads
 
 FULL, QUICK = (10, 100), (3, 20)    # sequences, scans of each
 FULL_ROTATIONS, QUICK_ROTATIONS = (90., 180., 270., 30., 45.), (90., 45.)
-HEADLINE = ('LSTQ', 'S_cls', 'S_assoc', 'mIoU', 'PQ', 'streaming_LSTQ', 'scans')
+HEADLINE = ('LSTQ', 'S_cls', 'S_assoc', 'mIoU', 'PQ', 'streaming_LSTQ', 'HOTA', 'DetA', 'AssA',
+            'AMOTA', 'IDSW', 'Frag', 'scans')
 
 
 def segmenter(
     model: Model = None,
     data: Annotated[Path | None, typer.Option(
-        help='SemanticKITTI folder; the simulated test sequences if not given.')] = None,
+        help='Recording with labelled points or tracks; the simulated test sequences if not '
+             'given.')] = None,
     sequences: Annotated[int | None, typer.Option(help='Test sequences.', min=1)] = None,
     scans: Annotated[int | None, typer.Option(help='Scans of each sequence.', min=1)] = None,
+    first: Annotated[int, typer.Option(
+        help='First scan of a recording that is looked at.', min=0)] = 0,
     sweeps: Annotated[int, typer.Option(help='Scans seen at once.', min=1)] = 1,
     odometry: Annotated[bool, typer.Option(help='Whether the poses are told.')] = True,
     turn: Annotated[bool, typer.Option(help='Also compare with turned sequences.')] = True,
@@ -36,7 +41,9 @@ def segmenter(
     quick: Annotated[bool, typer.Option(help='Few scans; the result is not stored.')] = False,
     json: Json = False,
 ) -> None:
-    """Scores the segmenter: LSTQ, PQ, mIoU, streamed at 10 Hz, and turned.
+    """Scores the segmenter: LSTQ, PQ, mIoU, HOTA, AMOTA, streamed at 10 Hz, and turned.
+
+    Of a recording whatever its labels allow; of the test sequences and without --quick all.
 
     A full run is stored in bench/results/.
     """
@@ -54,26 +61,63 @@ def segmenter(
     from eq_eval.results import store
     from eq_perception.panoptic.segmenter import Segmenter
 
+    if first and data is None:
+        raise typer.BadParameter('--first is of a recording and needs --data')
     bundle = bundle_folder(model, 'panoptic_segmenter')
     opened = Segmenter.from_bundle(bundle, [backend], threads, sweeps)
     number, length = QUICK if quick else FULL
     number, length = sequences or number, scans or length
-    recording = (held_out_sequences(number, length) if data is None else open_recording(data))
-    count = len(recording) if data is None or scans is None else min(scans, len(recording))
+    if data is None:
+        recording = held_out_sequences(number, length)
+        wanted = range(len(recording))
+    else:
+        recording = open_recording(data)
+        wanted = range(len(recording))[first:][:length if quick else scans]
+        _refuse_seen(bundle, recording.name, wanted)
     rotations = (QUICK_ROTATIONS if quick else FULL_ROTATIONS) if turn and data is None else ()
     asked = SegmenterProtocols(with_poses=odometry, rotations=rotations,
-                               rotated_scans=length)
+                               rotated_scans=length, with_amota=not quick)
     with Progress(console=console) as bar:
-        task = bar.add_task(recording.name, total=count)
+        task = bar.add_task(recording.name, total=len(wanted))
         result: dict[str, Any] = {
             'data': recording.name, 'kind': recording.kind, 'model': bundle.name,
             'backend': opened.session.backend, 'sweeps': sweeps, 'odometry': odometry,
             'threads': threads, 'group': opened.config.detector.group,
-        } | evaluate_segmenter(opened, islice(recording.scans(), count), asked,
-                               lambda done: bar.update(task, completed=done))
+            'first_scan': wanted.start,
+        } | evaluate_segmenter(opened, islice(recording.scans(), wanted.start, wanted.stop),
+                               asked, lambda done: bar.update(task, completed=done))
     if not quick:
-        words = [name] if name else ['eval_segmenter', *([] if data is None else [data.name])]
-        store('_'.join(words).lower(), result, ['eq', *sys.argv[1:]],
-              SEED if data is None else None)
-    emit(result if json else {key: result[key] for key in HEADLINE}, json,
-         f'panoptic segmenter on {recording.name}')
+        store(name or _result_name('' if data is None else recording.name, wanted.start), result,
+              ['eq', *sys.argv[1:]], SEED if data is None else None)
+    emit(result if json else _headline(result), json, f'panoptic segmenter on {recording.name}')
+
+
+def _headline(result: dict[str, Any]) -> dict[str, Any]:
+    """The figures for people, those that there are."""
+    rows = {**result.get('tracking', {}), **result}
+    return {key: rows[key] for key in (*HEADLINE, 'unavailable') if rows.get(key) is not None}
+
+
+def _result_name(data: str, first: int) -> str:
+    """Such as ``eval_segmenter_semantickitti_00_from_8``."""
+    words = re.findall('[a-z0-9]+', data.lower()) + (['from', str(first)] if first else [])
+    return '_'.join(['eval_segmenter', *words])
+
+
+def _refuse_seen(bundle: Path, name: str, wanted: range) -> None:
+    """Refuses to test a model on scans that it was adapted on.
+
+    Raises:
+        InputError: It was; the text tells on which.
+    """
+    from eq_core.errors import InputError
+    from eq_core.runtime.bundle import Bundle
+
+    recorded = Bundle.load(bundle).manifest.training.get('recorded', {})
+    if recorded.get('name') != name:
+        return
+    seen = range(recorded['first'], recorded['first'] + recorded['scans'])
+    if max(seen.start, wanted.start) < min(seen.stop, wanted.stop):
+        raise InputError(f'{bundle} was trained on scans {seen.start} to {seen.stop - 1} of {name}'
+                         f' and cannot be tested on {wanted.start} to {wanted.stop - 1}; choose '
+                         'others with --first and --scans')

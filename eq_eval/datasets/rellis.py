@@ -1,7 +1,10 @@
 """Classes of RELLIS-3D, an off-road data set, as those of SemanticKITTI.
 
-Jiang et al., RELLIS-3D Dataset: Data, Benchmarks and Analysis, ICRA 2021. What SemanticKITTI has
-no word for (water, sky, rubble, loose objects) stays unlabelled and does not count.
+Jiang et al., RELLIS-3D Dataset: Data, Benchmarks and Analysis, ICRA 2021. Only classes that mean
+the same become one; all others stay unlabelled and do not count: water, sky, rubble and loose
+objects, for which SemanticKITTI has no word; asphalt and concrete, which RELLIS names by their
+material and SemanticKITTI by their use; vehicles, which may be cars or others; logs, which are no
+standing trunks. A tree is vegetation, though RELLIS does not tell its trunk from its crown.
 """
 
 from __future__ import annotations
@@ -17,12 +20,12 @@ from eq_perception.panoptic.classes import CLASS_NAMES
 from eq_perception.panoptic.classes import RAW_OF_TRAIN
 
 UNLABELED = 'unlabeled'
+# dirt, grass, tree, pole, building, person, fence, bush, barrier, mud
 CLASSES: Mapping[int, str] = {
-    0: UNLABELED, 1: 'terrain', 3: 'terrain', 4: 'vegetation', 5: 'pole', 6: UNLABELED,
-    7: UNLABELED, 8: 'other-vehicle', 9: UNLABELED, 10: 'road', 12: 'building', 15: 'trunk',
-    17: 'person', 18: 'fence', 19: 'vegetation', 23: 'other-ground', 27: 'fence', 31: UNLABELED,
-    33: 'terrain', 34: UNLABELED,
-}
+    1: 'terrain', 3: 'terrain', 4: 'vegetation', 5: 'pole', 12: 'building', 17: 'person',
+    18: 'fence', 19: 'vegetation', 27: 'fence', 33: 'terrain',
+    # void, water, sky, vehicle, object, asphalt, log, concrete, puddle, rubble
+    **dict.fromkeys((0, 6, 7, 8, 9, 10, 15, 23, 31, 34), UNLABELED)}
 
 
 def semantic_of(label: NDArray[np.integer], source: Path) -> NDArray[np.uint16]:

@@ -1,5 +1,6 @@
 """The evaluation gives full marks to the truth, and takes them away for what is wrong."""
 
+from dataclasses import replace
 import time
 
 import numpy as np
@@ -94,6 +95,19 @@ def test_agreement_under_turns_is_seen_and_its_lack_too():
     fine = turn_agreement(Oracle(scans, swap_at=3), scans, 90.)
     assert fine == {'semantic': 0, 'instance': 0, 'same_ids': 1}
     assert turn_agreement(Oracle(scans, by_side=True), scans, 90.)['semantic'] > .1
+
+
+def test_scans_without_objects_count_for_classes_only():
+    scans = sequence()
+    told = Oracle(scans, swap_at=3)
+    partly = [scan if index < 3 else replace(scan, instance=None)
+              for index, scan in enumerate(scans)]
+    result = evaluate_segmenter(told, partly)
+    assert (result['num_scans'], result['panoptic_scans'], result['num_objects']) == (6, 3, 2)
+    assert result['LSTQ'] == pytest.approx(1) == result['mIoU'] == result['PQ']
+    result = evaluate_segmenter(told, [replace(scan, instance=None) for scan in scans])
+    assert result['LSTQ'] is None and result['PQ'] is None and result['streaming_LSTQ'] is None
+    assert result['mIoU'] == pytest.approx(1) and result['panoptic_scans'] == 0
 
 
 def test_nothing_to_segment_is_an_error():
