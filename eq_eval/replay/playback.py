@@ -74,14 +74,17 @@ class Answers:
         last_time: Steady time at which the last part of an answer came in [ns].
     """
 
-    def __init__(self, forward: Callable[[RecordedMessage], None]) -> None:
+    def __init__(self, forward: Callable[[RecordedMessage], None], keeps_content: bool = True,
+                 ) -> None:
         """Starts empty.
 
         Args:
             forward: Called with every message, such as the writer of a bag.
+            keeps_content: Whether objects are remembered, and not only that they came; without
+                end they fill the memory.
         """
         self.parts: tuple[str, ...] = (OBJECTS_TYPE,)
-        self._forward = forward
+        self._forward, self._keeps_content = forward, keeps_content
         self._waiting: dict[tuple[int, str], deque[RecordedMessage]] = defaultdict(deque)
         self.last_time = 0
 
@@ -92,7 +95,8 @@ class Answers:
             return
         stamp = _stamp(message)
         if stamp is not None:
-            if message.type_name == POINTS_TYPE:  # millions of bytes, which are in the bag
+            # Points are millions of bytes, which are in the bag.
+            if message.type_name == POINTS_TYPE or not self._keeps_content:
                 message = replace(message, data=b'')
             self._waiting[stamp, message.type_name].append(message)
             self.last_time = message.received
@@ -261,7 +265,7 @@ class Playback:
             boxes = trip = None
             if answer is not None:
                 trip = (max(part.received for part in answer.values()) - ticket.sent) / 1e6
-                if OBJECTS_TYPE in answer:
+                if OBJECTS_TYPE in answer and answer[OBJECTS_TYPE].data:
                     boxes = boxes_of(answer[OBJECTS_TYPE].decode(), class_names)
             result.append(ScanOutcome(
                 ticket.index, ticket.stamp, ticket.num_points,

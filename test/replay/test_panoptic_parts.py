@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 import struct
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,6 +33,8 @@ from eq_eval.replay.outcome import ScanOutcome
 from eq_eval.replay.output_bag import OutputBag
 from eq_eval.replay.panoptic import panoptic_inputs
 from eq_eval.replay.playback import Answers
+from eq_eval.replay.playback import Playback
+from eq_eval.replay.playback import Played
 from eq_eval.replay.point_labels import FOLDER
 from eq_eval.replay.point_labels import with_point_labels
 from eq_eval.replay.point_labels import write_point_labels
@@ -40,6 +43,7 @@ from eq_eval.replay.runner import ReplayRun
 from eq_eval.replay.scan_source import knows_poses
 from eq_eval.replay.scan_source import pictured
 from eq_eval.replay.source import open_source
+from eq_ros.balance import Balance
 from eq_ros.panoptic import encode_panoptic
 from eq_ros.recorder import RecordedMessage
 from eq_ros.replay_client import OBJECTS_TYPE
@@ -118,6 +122,20 @@ def test_an_answer_is_one_when_all_its_parts_are_there(points_first: bool) -> No
     # What is written is whole; what is remembered is small.
     assert [message.data for message in heard] == [first.data, second.data]
     assert taken[POINTS_TYPE].data == b'' and taken[OBJECTS_TYPE].data == parts[1].data
+
+
+def test_of_a_long_run_only_that_an_answer_came_is_remembered() -> None:
+    heard: list[RecordedMessage] = []
+    answers = Answers(heard.append, keeps_content=False)
+    message = objects_message(5)
+    answers.receive(message)
+    assert heard == [message]
+    playback = Playback(SimpleNamespace(player=SimpleNamespace(play=lambda cloud, stamp: None)),
+                        answers, lambda: None)
+    playback._send(Played(0, 5, 8, b''))
+    outcome, = playback.outcomes(('car',), Balance(received=1, published=1))
+    assert (outcome.status, outcome.boxes) == ('published', None)
+    assert outcome.round_trip_ms is not None
 
 
 def test_recorded_points_are_read_as_they_were_written(tmp_path: Path) -> None:
