@@ -16,9 +16,11 @@ from eq_eval.cli.options import Json
 
 if TYPE_CHECKING:
     from eq_core.geometry.points import Points
+    from eq_core.runtime.bundle import Bundle
     from eq_eval.training.loop import Progress
     from eq_eval.training.loop import Training
     from eq_eval.training.scan_store import ScanStore
+    from eq_perception.panoptic.config import SegmenterConfig
 
 app = typer.Typer(help='Train a model; interrupt and repeat the command to continue.',
                   no_args_is_help=True)
@@ -77,50 +79,82 @@ def segmenter(
     point_cloud_range: Range = 51.2, fraction: Fraction = 1., yaw_degrees: Yaw = 45.,
     learning_rate: Annotated[float, typer.Option(help='Peak of the schedule.')] = 3e-3,
     initial: Annotated[Path | None, typer.Option(
-        help='Bundle of a detector whose weights the shared network starts from.')] = None,
+        help='Bundle to start from: a segmenter, whose network is kept, or a detector, for the '
+             'shared part.')] = None,
+    data: Annotated[Path | None, typer.Option(
+        help='Recording with classes of points that every second sample is drawn from.')] = None,
+    first: Annotated[int, typer.Option(help='First scan of it that is used.', min=0)] = 0,
+    scans: Annotated[int | None, typer.Option(
+        help='Scans of it; all that follow if not given.', min=1)] = None,
     seed: int = 0, threads: int = 2, json: Json = False,
 ) -> None:
-    """Trains the panoptic segmenter, detection heads included; writes its bundle to OUT/bundle."""
-    from dataclasses import replace
+    """Trains the panoptic segmenter, detection heads included; writes its bundle to OUT/bundle.
 
+    With --data it is adapted to part of a recording, besides the scenes (--num-scenes 0: without).
+    """
     from eq_core.runtime.bundle import Bundle
     from eq_eval.cli.output import emit
+    from eq_eval.datasets.open import open_recording
     from eq_eval.training.augmentation import Augmentation
     from eq_eval.training.export import equivariance_error
     from eq_eval.training.export import export_segmenter
+    from eq_eval.training.export import LICENSE
     from eq_eval.training.export import segmenter_signature
     from eq_eval.training.recipe import SegmenterRecipe
+    from eq_eval.training.recorded import RecordedScans
     from eq_eval.training.segmenter import train_segmenter
-    from eq_perception.detection.config import DetectorConfig
-    from eq_perception.panoptic.config import SegmenterConfig
-    from eq_perception.panoptic.model import plain_twin
 
-    config = SegmenterConfig(DetectorConfig(point_cloud_range=point_cloud_range))
-    config = plain_twin(config) if group == 'C1' else replace(
-        config, detector=replace(config.detector, group=group))
+    if data is None and (first or scans is not None):
+        raise typer.BadParameter('--first and --scans are of a recording and need --data')
     trained = Bundle.load(initial) if initial is not None else None
-    # What the ground is made of shows in its intensity alone, so that varies less.
+    recorded = None if data is None else RecordedScans.read(open_recording(data), first, scans)
+    config = _segmenter_config(trained, group, point_cloud_range)
+    # What the ground is made of shows in its intensity alone, so that varies less. An adaptation
+    # may be short; its average must not be one of weights from before.
     recipe = SegmenterRecipe(
         config.detector, Augmentation(yaw_degrees, intensity=.2), iterations, batch_size,
         learning_rate, fraction=fraction, seed=seed, threads=threads, segmenter=config,
+        averaging=SegmenterRecipe.averaging if recorded is None else max(0., 1 - 10 / iterations),
         initial='' if trained is None else
-        f'{trained.manifest.name} {trained.manifest.sha256["model.safetensors"]}')
-    run = _run(scenes, num_scenes, scene_seed, iterations,
-               lambda store, progress: train_segmenter(recipe, store, out, trained, progress))
+        f'{trained.manifest.name} {trained.manifest.sha256["model.safetensors"]}',
+        recorded='' if recorded is None else str(recorded))
+    run = _run(scenes, num_scenes, scene_seed, iterations, lambda store, progress: train_segmenter(
+        recipe, store, out, trained, progress, recorded))
     # A small part of a scan is enough to see all layers, and keeps the golden example small.
     scan, model = _golden_scan(), run.exported()
     scan = scan.select(slice(None, None, 4))
     record = _record(run, num_scenes, scene_seed)
     for key in ('detector', 'segmenter'):
         record['recipe'].pop(key)
-    record['point_cloud_range'] = point_cloud_range
-    name = 'panoptic_segmenter' if group != 'C1' else 'panoptic_segmenter_plain'
+    record['point_cloud_range'] = config.detector.point_cloud_range
+    name = 'panoptic_segmenter' if config.detector.group != 'C1' else 'panoptic_segmenter_plain'
+    terms = LICENSE
+    if recorded is not None:
+        name, terms = f'{name}_adapted', f'{LICENSE} AND LicenseRef-recording'
+        record |= {'recorded': recorded.to_dict(), 'data': f'{record["data"]}; {recorded}'}
     export_segmenter(model, out / 'bundle', scan, name, record, _card(
         name, 'A class for every LiDAR point (the 19 of SemanticKITTI), and objects as boxes and '
         'offsets.', record,
-        'motorcyclists do not occur in the training\n  scenes and are never found.'))
-    error = equivariance_error(model, segmenter_signature(model, scan), group)
+        'motorcyclists do not occur in the training\n  scenes and are never found.'), terms)
+    error = equivariance_error(model, segmenter_signature(model, scan), config.detector.group)
     emit(_summary(run, out, error), json, name)
+
+
+def _segmenter_config(initial: Bundle | None, group: str, point_cloud_range: float
+                      ) -> SegmenterConfig:
+    """The network of the segmenter to start from, or else a new one."""
+    from dataclasses import replace
+
+    from eq_eval.training.segmenter import SEGMENTATION
+    from eq_perception.detection.config import DetectorConfig
+    from eq_perception.panoptic.config import SegmenterConfig
+    from eq_perception.panoptic.model import plain_twin
+
+    if initial is not None and initial.manifest.task == SEGMENTATION:
+        return SegmenterConfig.from_dict(initial.manifest.config)
+    config = SegmenterConfig(DetectorConfig(point_cloud_range=point_cloud_range))
+    return plain_twin(config) if group == 'C1' else replace(
+        config, detector=replace(config.detector, group=group))
 
 
 def _run(scenes: Path, num_scenes: int, scene_seed: int, iterations: int,
@@ -170,14 +204,18 @@ def _summary(run: Training, out: Path, error: float) -> dict[str, Any]:
 
 def _card(name: str, purpose: str, record: dict[str, Any], limits: str) -> str:
     """Writes the model card: what, from what, how, and what it is not."""
+    adapted = 'recorded' in record
+    real = ('Of the recording, classes of points alone were learnt.' if adapted else
+            'No real recording was used.')
+    terms = 'Apache-2.0' + ", and the terms of the recording's own licence" * adapted
     return f"""# {name}
 
 {purpose} Range
 +-{record['point_cloud_range']:g} m.
 
-- Training data: {record['data']}. No real recording was used.
+- Training data: {record['data']}. {real}
 - Command: `{record['command']}` (seed {record['seed']}, {record['iterations']} iterations,
   {record['wall_time_s']} s on {record['torch_threads']} CPU threads, {record['date']}).
-- Licence: Apache-2.0.
-- Limits: trained on simulation only; {limits}
+- Licence: {terms}.
+- Limits: trained on simulation {'and very few real scans' if adapted else 'only'}; {limits}
 """

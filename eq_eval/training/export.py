@@ -33,6 +33,7 @@ from eq_perception.panoptic.preprocess import pillar_cells
 from eq_perception.panoptic.preprocess import point_rows
 
 OPSET = 20
+LICENSE = 'Apache-2.0'
 TOLERANCE = {'fp32': {'golden': 1e-4, 'equivariance': 1e-4}}
 OUTPUT_LAW: dict[str, Mapping[str, Any]] = {
     'trivial': {'kind': 'invariant_field'},
@@ -99,16 +100,27 @@ def export_detector(model: BevDetector, path: Path, golden_scan: Points, name: s
         card: Text of the model card.
     """
     header = {'name': name, 'task': 'lidar_detection', 'config': model.config.to_dict(),
-              'classes': list(model.config.class_names), 'training': dict(training)}
+              'classes': list(model.config.class_names), 'training': dict(training),
+              'license': LICENSE}
     return _export(model, detector_signature(model, golden_scan), model.config.group, path,
                    header, card)
 
 
 def export_segmenter(model: BevSegmenter, path: Path, golden_scan: Points, name: str,
-                     training: Mapping[str, Any], card: str) -> Bundle:
-    """Writes the bundle of a trained segmenter; arguments as for `export_detector`."""
+                     training: Mapping[str, Any], card: str, terms: str = LICENSE) -> Bundle:
+    """Writes the bundle of a trained segmenter.
+
+    Args:
+        model: The network, in eval mode, float32.
+        path: Directory of the bundle.
+        golden_scan: A scan whose right answer travels with the model.
+        name: Name of the model.
+        training: Command, seed, data, time, commit.
+        card: Text of the model card.
+        terms: SPDX identifier of the weights; the licence of a recording may bind them, too.
+    """
     header = {'name': name, 'task': 'panoptic_segmentation', 'config': model.config.to_dict(),
-              'classes': list(CLASS_NAMES), 'training': dict(training)}
+              'classes': list(CLASS_NAMES), 'training': dict(training), 'license': terms}
     return _export(model, segmenter_signature(model, golden_scan), model.config.detector.group,
                    path, header, card)
 
@@ -121,7 +133,7 @@ def _export(model: nn.Module, signature: Signature, group_name: str, path: Path,
         {name: value.numpy() for name, value in model.state_dict().items()}, signature.inputs,
         _run(model.eval(), signature, signature.inputs),
         {**header, 'group': {'name': str(group), 'order': group.order}, 'tolerance': TOLERANCE,
-         'opset': OPSET, 'license': 'Apache-2.0', 'representations': dict(signature.law)}, card)
+         'opset': OPSET, 'representations': dict(signature.law)}, card)
 
 
 class _Ordered(nn.Module):

@@ -67,9 +67,11 @@ class SegmenterRecipe(Recipe):
     Attributes:
         segmenter: Network and grid; its `detector` is the recipe's.
         points_per_scan: Labelled points drawn from each scan.
-        initial: Name and SHA-256 of the weights that the shared network starts from, if any.
+        initial: Name and SHA-256 of the weights that the network starts from, if any.
+        recorded: Scans of a recording that are learnt from besides the scenes, if any.
     """
 
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
     points_per_scan: int = 8192
     initial: str = ''
+    recorded: str = ''

@@ -2,39 +2,64 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch import Tensor
 
+from eq_core.errors import ConfigError
+from eq_core.errors import InputError
 from eq_core.runtime.bundle import Bundle
 from eq_eval.training.loop import Progress
 from eq_eval.training.loop import run_training
 from eq_eval.training.loop import Training
 from eq_eval.training.recipe import SegmenterRecipe
+from eq_eval.training.recorded import RecordedScans
 from eq_eval.training.scan_store import ScanStore
 from eq_eval.training.segmenter_samples import PanopticBatch
 from eq_eval.training.segmenter_samples import SegmenterStream
 from eq_perception.panoptic.losses import panoptic_loss
 from eq_perception.panoptic.model import BevSegmenter
 
+SEGMENTATION = 'panoptic_segmentation'      # the task of a segmenter's bundle
 
-def start_segmenter(recipe: SegmenterRecipe, detector: Bundle | None = None) -> Training:
+
+def start_segmenter(recipe: SegmenterRecipe, initial: Bundle | None = None) -> Training:
     """Prepares a run.
 
     Args:
         recipe: The run.
-        detector: A trained detector of the same network, whose weights the shared part takes.
+        initial: A trained segmenter whose weights are taken, or a detector of the same network,
+            whose weights the shared part takes.
+
+    Raises:
+        ConfigError: The weights are of another network.
+        InputError: The segmenter was itself adapted on a recording, of which the manifest of what
+            comes would say nothing.
     """
+    seen = initial.manifest.training.get('recorded') if initial is not None else None
+    if initial is not None and seen:
+        raise InputError(f'{initial.path} was adapted on a recording ({seen}), start from a model '
+                         'that was not')
+
     def build() -> BevSegmenter:
         model = BevSegmenter(recipe.segmenter)
-        if detector is not None:
-            model.bev.load_state_dict({name: torch.from_numpy(value.copy())
-                                       for name, value in detector.weights().items()})
+        if initial is not None:
+            _take_weights(model, initial)
         return model
 
     return Training(recipe, build, segmenter_losses)
+
+
+def _take_weights(model: BevSegmenter, initial: Bundle) -> None:
+    part = model if initial.manifest.task == SEGMENTATION else model.bev
+    try:
+        part.load_state_dict({name: torch.from_numpy(value.copy())
+                              for name, value in initial.weights().items()})
+    except RuntimeError as error:
+        raise ConfigError(f'{initial.path}: weights of another network: {error}') from error
 
 
 def segmenter_losses(model: nn.Module, batch: PanopticBatch) -> dict[str, Tensor]:
@@ -49,19 +74,35 @@ def segmenter_losses(model: nn.Module, batch: PanopticBatch) -> dict[str, Tensor
 
 
 def train_segmenter(recipe: SegmenterRecipe, store: ScanStore, folder: Path,
-                    detector: Bundle | None = None, progress: Progress | None = None
-                    ) -> Training:
+                    initial: Bundle | None = None, progress: Progress | None = None,
+                    recorded: RecordedScans | None = None) -> Training:
     """Runs (or continues) a training.
 
     Args:
         recipe: The run.
         store: Training scenes with classes of points; the recipe's fraction of them is used.
         folder: Receives ``checkpoint.pt``, ``recipe.json`` and ``log.jsonl``.
-        detector: Weights that the shared network starts from.
+        initial: What it starts from, see `start_segmenter`.
         progress: Called with step and averaged losses now and then.
+        recorded: Real scans that every second sample is drawn from; `recipe.recorded` names them.
 
     Returns:
         The finished run.
+
+    Raises:
+        InputError: The run in `folder` learns from other scans.
     """
-    stream = SegmenterStream(store.subset(recipe.fraction), recipe)
-    return run_training(start_segmenter(recipe, detector), stream, folder, progress)
+    _refuse_other_scans(recipe, folder)
+    stream = SegmenterStream(store.subset(recipe.fraction), recipe, recorded)
+    return run_training(start_segmenter(recipe, initial), stream, folder, progress)
+
+
+def _refuse_other_scans(recipe: SegmenterRecipe, folder: Path) -> None:
+    """A run that went on with other scans would not tell of those that it has seen before."""
+    begun = folder / 'recipe.json'
+    if not (begun.exists() and (folder / 'checkpoint.pt').exists()):
+        return
+    before = json.loads(begun.read_text()).get('recorded', '')
+    if before != recipe.recorded:
+        raise InputError(f'{folder} holds a run on {before or "no recording"}, not on '
+                         f'{recipe.recorded or "no recording"}; choose another folder')

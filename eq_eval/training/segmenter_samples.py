@@ -1,16 +1,21 @@
-"""From stored scenes to inputs and targets of the segmenter."""
+"""From stored scenes and recorded scans to inputs and targets of the segmenter."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eq_core.geometry.boxes3d import Boxes3D
+from eq_eval.datasets.scan import LabeledScan
 from eq_eval.training.augmentation import augment
 from eq_eval.training.recipe import SegmenterRecipe
+from eq_eval.training.recorded import RecordedScans
 from eq_eval.training.samples import Batch
 from eq_eval.training.samples import SWEEP_CHANCES
 from eq_eval.training.scan_store import ScanStore
@@ -43,45 +48,56 @@ class SegmenterStream:
     """Batch number -> batch, a pure function of the seed.
 
     Attributes:
-        store: Scenes with classes and instances of points.
+        store: Scenes with classes and instances of points; may be empty beside recorded scans.
         recipe: The run.
+        recorded: Every second sample is drawn from these, so that what only the scenes tell
+            (boxes, rare classes) is not forgotten. Without boxes no detection is learnt.
     """
 
     store: ScanStore
     recipe: SegmenterRecipe
+    recorded: RecordedScans | None = None
 
     def batch(self, number: int) -> PanopticBatch:
         """Makes batch `number`."""
         size, seed = self.recipe.batch_size, self.recipe.seed
         samples = []
         for place in range(size):
-            epoch, position = divmod(number * size + place, len(self.store))
-            order = np.random.default_rng([seed, epoch]).permutation(len(self.store))
             rng = np.random.default_rng([seed, number, place, 1])
-            samples.append(self._sample(int(order[position]), rng))
+            samples.append(self._sample(self._stack(number * size + place, rng), rng))
         return _joined(samples, self.recipe.segmenter.detector)
 
-    def _sample(self, sequence: int, rng: np.random.Generator
-                ) -> tuple[Pillars, Targets, PanopticTargets]:
-        newest = int(rng.integers(SCANS_PER_SEQUENCE))
-        config = self.recipe.segmenter
-        chances = np.array(SWEEP_CHANCES[:min(newest + 1, config.detector.max_sweeps)])
+    def _stack(self, position: int, rng: np.random.Generator) -> list[LabeledScan]:
+        """Draws a scan for a position in the run, newest first, with sweeps before it."""
+        if self.recorded is not None and (position % 2 or not len(self.store)):
+            count, load = len(self.recorded), self.recorded.load
+        else:
+            epoch, place = divmod(position, len(self.store))
+            order = np.random.default_rng([self.recipe.seed, epoch]).permutation(len(self.store))
+            count, load = SCANS_PER_SEQUENCE, partial(self.store.load, int(order[place]))
+        newest = int(rng.integers(count))
+        most = min(newest + 1, self.recipe.segmenter.detector.max_sweeps)
+        chances = np.array(SWEEP_CHANCES[:most])
         sweeps = 1 + int(rng.choice(len(chances), p=chances / chances.sum()))
-        stack = self.store.load(sequence, [newest - age for age in range(sweeps)])
-        scan = stack[0]
-        if (scan.boxes is None or scan.num_points is None or scan.semantic is None
-                or scan.instance is None):
-            raise ValueError(f'{self.store.names[sequence]}: training needs boxes, and the class '
-                             'and instance of every point')
+        return load([newest - age for age in range(sweeps)])
+
+    def _sample(self, stack: list[LabeledScan], rng: np.random.Generator
+                ) -> tuple[Pillars, Targets, PanopticTargets]:
+        config, scan = self.recipe.segmenter, stack[0]
+        if scan.semantic is None:
+            raise ValueError(f'{scan.sequence}, scan {scan.index}: no classes of points')
+        known, num_points, instance = _objects(scan)
         stacked = stack_sweeps([each.points for each in stack], [each.pose for each in stack])
-        points, boxes, kept = augment(stacked, scan.boxes, self.recipe.augmentation, rng)
+        points, boxes, kept = augment(stacked, known, self.recipe.augmentation, rng)
         pillars = pillarize(points, config.detector, max_pillars=0)
-        targets = make_targets(boxes, scan.num_points, pillars.ground, config.detector, sweeps > 1)
+        targets = make_targets(boxes, num_points, pillars.ground, config.detector, len(stack) > 1)
+        if scan.boxes is None:      # nobody can tell where no object is
+            targets = replace(targets, background=np.zeros_like(targets.background))
         kept = kept[:len(scan.points)]      # the newest scan comes first
         newest_points = points.select(np.arange(kept.sum()))
         rows = point_rows(newest_points, pillars, config)
         panoptic = make_panoptic_targets(
-            rows, train_ids(scan.semantic[kept]), scan.instance[kept], boxes, config,
+            rows, train_ids(scan.semantic[kept]), instance[kept], boxes, config,
             self.recipe.points_per_scan, rng)
         return pillars, targets, panoptic
 
@@ -94,6 +110,20 @@ class SegmenterStream:
                 if number < last:
                     coming = pool.submit(self.batch, number)
                 yield ready
+
+
+def _objects(scan: LabeledScan) -> tuple[Boxes3D, NDArray[np.int64], NDArray[np.integer]]:
+    """Boxes, LiDAR points in each, and the instance of every point; none where boxes are not told.
+
+    Raises:
+        ValueError: There are boxes without the rest.
+    """
+    if scan.boxes is None:
+        return Boxes3D.empty(), np.zeros(0, np.int64), np.zeros(len(scan.points), np.uint32)
+    if scan.num_points is None or scan.instance is None:
+        raise ValueError(f'{scan.sequence}, scan {scan.index}: boxes without their numbers of '
+                         'points, or points without instances')
+    return scan.boxes, scan.num_points, scan.instance
 
 
 def _joined(samples: list[tuple[Pillars, Targets, PanopticTargets]], config: DetectorConfig
