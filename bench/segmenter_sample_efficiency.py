@@ -44,7 +44,6 @@ VARIANTS = {'C4, yaw +-45': (CONFIG, 45.), 'plain, yaw +-45': (plain_twin(CONFIG
             'plain, yaw +-180': (plain_twin(CONFIG), 180.)}
 ITERATIONS = {.05: 300, .25: 600, 1.: 1000}   # under ten minutes a cell on one core
 POINTS_PER_SCAN = 4096
-AVERAGING = .98   # some 50 steps: the usual 500 would export the first weights of so short a run
 FIGURES = ('LSTQ', 'S_assoc', 'S_cls', 'mIoU', 'PQ', 'PQ_things', 'PQ_stuff', 'class_IoU')
 NAME = 'segmenter_sample_efficiency'
 
@@ -71,9 +70,9 @@ def run_cell(cell: cells.Cell, train: ScanStore, test: list[list[LabeledScan]],
     config, yaw = VARIANTS[cell.variant]
     # As `eq train segmenter`: what the ground is made of shows in its intensity alone.
     recipe = SegmenterRecipe(config.detector, Augmentation(yaw, intensity=.2),
-                             ITERATIONS[cell.fraction], averaging=AVERAGING,
-                             fraction=cell.fraction, seed=cell.seed, threads=options.threads,
-                             segmenter=config, points_per_scan=POINTS_PER_SCAN)
+                             ITERATIONS[cell.fraction], fraction=cell.fraction,
+                             seed=cell.seed, threads=options.threads, segmenter=config,
+                             points_per_scan=POINTS_PER_SCAN)
     run = train_segmenter(recipe, train, cell.folder)
     bundle = cell.folder / 'bundle'
     export_segmenter(run.exported(), bundle, test[0][0].points, NAME, {'seed': cell.seed}, '')

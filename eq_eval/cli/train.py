@@ -109,12 +109,10 @@ def segmenter(
     trained = Bundle.load(initial) if initial is not None else None
     recorded = None if data is None else RecordedScans.read(open_recording(data), first, scans)
     config = _segmenter_config(trained, group, point_cloud_range)
-    # What the ground is made of shows in its intensity alone, so that varies less. An adaptation
-    # may be short; its average must not be one of weights from before.
+    # What the ground is made of shows in its intensity alone, so that varies less.
     recipe = SegmenterRecipe(
         config.detector, Augmentation(yaw_degrees, intensity=.2), iterations, batch_size,
         learning_rate, fraction=fraction, seed=seed, threads=threads, segmenter=config,
-        averaging=SegmenterRecipe.averaging if recorded is None else max(0., 1 - 10 / iterations),
         initial='' if trained is None else
         f'{trained.manifest.name} {trained.manifest.sha256["model.safetensors"]}',
         recorded='' if recorded is None else str(recorded))

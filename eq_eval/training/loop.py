@@ -49,7 +49,7 @@ class Training:
         self.recipe, self.step, self.seconds = recipe, 0, 0.
         self.model, self._losses = build(), losses
         self.average = AveragedModel(
-            self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=True)
+            self.model, multi_avg_fn=moving_average(recipe.averaging), use_buffers=True)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -87,6 +87,23 @@ class Training:
     def exported(self) -> Any:
         """Returns the averaged network, in eval mode."""
         return self.average.module.eval()
+
+
+def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """An exponential moving average that soon forgets where a run began.
+
+    After n steps it decays by at most (1 + n) / (10 + n), so that the weights of a short run are
+    not averaged with those it started from. Integers (tables of indices, counts) are the newest:
+    averaged, 3 and 3 may round to 2.
+
+    Args:
+        decay: Decay of a long run, in [0, 1).
+    """
+    def update(averaged: Any, current: Any, done: Any) -> None:
+        ramp = (1 + int(done)) / (10 + int(done))
+        floating = averaged[0].is_floating_point()      # tensors come grouped by their type
+        get_ema_multi_avg_fn(min(decay, ramp) if floating else 0.)(averaged, current, done)
+    return update
 
 
 def run_training(training: Training, stream: Stream, folder: Path,

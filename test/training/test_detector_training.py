@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
@@ -19,6 +20,7 @@ from eq_eval.training.detector import train_detector
 from eq_eval.training.export import detector_signature
 from eq_eval.training.export import equivariance_error
 from eq_eval.training.export import export_detector
+from eq_eval.training.loop import moving_average
 from eq_eval.training.recipe import Recipe
 from eq_eval.training.samples import SampleStream
 from eq_eval.training.scan_store import ScanStore
@@ -121,6 +123,18 @@ def test_a_resumed_run_is_the_same_run(store, tmp_path):
     assert resumed.step == whole.step == 6
     for name, weight in whole.model.state_dict().items():
         torch.testing.assert_close(resumed.model.state_dict()[name], weight, msg=name)
+
+
+def test_the_average_of_a_short_run_forgets_its_beginning():
+    """A weight that is 1 at first and 0 ever after, as the average remembers it."""
+    model = torch.nn.Linear(1, 1, bias=False)
+    model.register_buffer('index', torch.arange(4))
+    average = AveragedModel(model, multi_avg_fn=moving_average(.998), use_buffers=True)
+    for step in range(200):
+        torch.nn.init.constant_(model.weight, float(step == 0))
+        average.update_parameters(model)
+    assert 0 <= average.module.weight.item() < 1e-6 < .998 ** 199
+    assert average.module.index.tolist() == [0, 1, 2, 3]
 
 
 def test_equal_seeds_give_equal_networks():
