@@ -13,7 +13,7 @@ from eq_perception.panoptic.config import SegmenterConfig
 
 # Train id of each class of the detector: car, truck, pedestrian, cyclist.
 CLASS_OF_BOX = np.array([1, 4, 6, 7], np.uint8)
-NEAREST = 5     # boxes looked at around a vote and around a point; more never share a spot
+NEAREST = 5     # boxes looked at around a vote and around a cell; more never share a spot
 
 
 def classify(logits: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -54,29 +54,27 @@ def assign(points: Points, semantic: NDArray[np.uint8], cell: NDArray[np.int64],
     things = np.flatnonzero((semantic >= THINGS[0]) & (semantic <= THINGS[-1]) & (cell >= 0))
     if not len(things) or not len(boxes):
         return owner
-    at = cell[things]
-    vote = config.detector.head_grid.centre(at) + offset_field[0].reshape(2, -1).T[at]
-    xy = points.xyz[things, :2].astype(np.float64)
-    candidates = _nearby(xy, vote, boxes)
-    apart = (np.linalg.norm(vote[:, None] - boxes.center[candidates, :2], axis=-1)
-             / (np.hypot(boxes.size[:, 0], boxes.size[:, 1]) / 2)[candidates])
-    possible = (apart < config.instance_distance) | _in_footprint(
-        xy, boxes, candidates, config.instance_margin)
-    apart = np.where(possible, apart, np.inf)
-    best = apart.argmin(1)
-    rows = np.arange(len(things))
-    found = np.isfinite(apart[rows, best])
-    owner[things[found]] = candidates[rows, best][found]
-    number = np.bincount(owner[owner >= 0], minlength=len(boxes))
-    return np.where((owner >= 0) & (number[owner] < config.min_instance_points), -1, owner)
-
-
-def _nearby(xy: NDArray[np.float64], vote: NDArray[np.float64], boxes: Boxes3D
-            ) -> NDArray[np.int64]:
-    """(M, K) rows of the boxes whose centres are nearest to each vote and to each point."""
+    # All points of a cell have one vote, so that most of the work is done once for each cell.
+    cells, member = np.unique(cell[things], return_inverse=True)
+    where = config.detector.head_grid.centre(cells)
+    vote = where + offset_field[0].reshape(2, -1).T[cells]
     tree = cKDTree(boxes.center[:, :2])
     count = range(1, min(NEAREST, len(boxes)) + 1)
-    return np.concatenate([tree.query(where, count)[1] for where in (vote, xy)], axis=1)
+    voted, around = tree.query(vote, count)[1], tree.query(where, count)[1]
+    half_diagonal = np.hypot(boxes.size[:, 0], boxes.size[:, 1]) / 2
+    apart = [np.linalg.norm(vote[:, None] - boxes.center[near, :2], axis=-1) / half_diagonal[near]
+             for near in (voted, around)]
+    apart[0][apart[0] >= config.instance_distance] = np.inf
+    inside = _in_footprint(points.xyz[things, :2].astype(np.float64), boxes, around[member],
+                           config.instance_margin)
+    # By vote first: ties, of a box found both ways, do not matter.
+    distance = np.concatenate([apart[0][member], np.where(inside, apart[1][member], np.inf)], 1)
+    rows, best = np.arange(len(things)), distance.argmin(1)
+    found = np.isfinite(distance[rows, best])
+    candidates = np.concatenate([voted, around], axis=1)
+    owner[things[found]] = candidates[member, best][found]
+    number = np.bincount(owner[owner >= 0], minlength=len(boxes))
+    return np.where((owner >= 0) & (number[owner] < config.min_instance_points), -1, owner)
 
 
 def _in_footprint(xy: NDArray[np.float64], boxes: Boxes3D, candidates: NDArray[np.int64],
