@@ -59,17 +59,22 @@ def intersection_bev(first: Boxes3D, second: Boxes3D) -> Array:
     polygons_second = shapely.polygons(second.corners_bev())
     shared = shapely.intersection(polygons_first[rows], polygons_second[columns])
     result[rows, columns] = shapely.area(shared)
+    if first is second:
+        result[columns, rows] = result[rows, columns]
     return result
 
 
 def _near_pairs(first: Boxes3D, second: Boxes3D) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Pairs whose circumscribed circles touch; the others cannot overlap."""
+    """Pairs whose circumscribed circles touch; the others cannot overlap.
+
+    Of boxes with themselves each pair comes once.
+    """
     reach = [np.hypot(boxes.size[:, 0], boxes.size[:, 1]) / 2 for boxes in (first, second)]
     apart = np.linalg.norm(first.center[:, None, :2] - second.center[None, :, :2], axis=-1)
     near = apart < reach[0][:, None] + reach[1][None, :]
     # A footprint without area is not a valid polygon.
     near &= (_area(first) > 0)[:, None] & (_area(second) > 0)[None, :]
-    rows, columns = np.nonzero(near)
+    rows, columns = np.nonzero(np.triu(near) if first is second else near)
     return rows, columns
 
 

@@ -60,7 +60,7 @@ def assign(points: Points, semantic: NDArray[np.uint8], cell: NDArray[np.int64],
     vote = where + offset_field[0].reshape(2, -1).T[cells]
     tree = cKDTree(boxes.center[:, :2])
     count = range(1, min(NEAREST, len(boxes)) + 1)
-    voted, around = tree.query(vote, count)[1], tree.query(where, count)[1]
+    voted, around = (np.asarray(tree.query(place, count)[1]) for place in (vote, where))
     half_diagonal = np.hypot(boxes.size[:, 0], boxes.size[:, 1]) / 2
     apart = [np.linalg.norm(vote[:, None] - boxes.center[near, :2], axis=-1) / half_diagonal[near]
              for near in (voted, around)]

@@ -84,7 +84,10 @@ def test_symmetric_bounded_and_invariant(seed: int, turn: float,
         np.testing.assert_allclose(iou(second, first).T, value, atol=1e-9)
         np.testing.assert_allclose(
             iou(first.transformed(pose), second.transformed(pose)), value, atol=1e-9)
-        np.testing.assert_allclose(np.diag(iou(first, first)), 1., atol=1e-9)
+        own = iou(first, first)
+        np.testing.assert_allclose(np.diag(own), 1., atol=1e-9)
+        copy = first.select(np.arange(len(first)))
+        np.testing.assert_allclose(own, iou(first, copy), atol=1e-9)
 
 
 def test_no_boxes() -> None:
