@@ -65,9 +65,7 @@ def detector(
     record['recipe'].pop('detector')
     record['point_cloud_range'] = point_cloud_range
     name = 'lidar_detector' if group != 'C1' else 'lidar_detector_plain'
-    export_detector(model, out / 'bundle', scan, name, record, _card(
-        name, "LiDAR 3D detection in bird's eye view: car, truck, pedestrian, cyclist.", record,
-        'velocity needs two or more sweeps; heading of pedestrians\n  is not meaningful.'))
+    export_detector(model, out / 'bundle', scan, name, record, _detector_card(name, record))
     error = equivariance_error(model, detector_signature(model, scan), group)
     emit(_summary(run, out, error), json, name)
 
@@ -90,6 +88,7 @@ def segmenter(
 ) -> None:
     """Trains the panoptic segmenter, detection heads included; writes its bundle to OUT/bundle.
 
+    OUT/detector gets the detection heads alone, without those of the points.
     With --data it is adapted to part of a recording, besides the scenes (--num-scenes 0: without).
     """
     from eq_core.runtime.bundle import Bundle
@@ -97,6 +96,7 @@ def segmenter(
     from eq_eval.datasets.open import open_recording
     from eq_eval.training.augmentation import Augmentation
     from eq_eval.training.export import equivariance_error
+    from eq_eval.training.export import export_detector
     from eq_eval.training.export import export_segmenter
     from eq_eval.training.export import LICENSE
     from eq_eval.training.export import segmenter_signature
@@ -134,6 +134,10 @@ def segmenter(
         name, 'A class for every LiDAR point (the 19 of SemanticKITTI), and objects as boxes and '
         'offsets.', record,
         'motorcyclists do not occur in the training\n  scenes and are never found.'), terms)
+    if recorded is None:    # a recording does not train the boxes
+        part = name.replace('panoptic_segmenter', 'lidar_detector')
+        export_detector(model.bev, out / 'detector', _golden_scan(), part, record,
+                        _detector_card(part, record))
     error = equivariance_error(model, segmenter_signature(model, scan), config.detector.group)
     emit(_summary(run, out, error), json, name)
 
@@ -198,6 +202,13 @@ def _summary(run: Training, out: Path, error: float) -> dict[str, Any]:
     return {'bundle': str(out / 'bundle'), 'iterations': run.step, 'seconds': round(run.seconds),
             'weights': sum(weight.numel() for weight in run.model.parameters()),
             'equivariance_error': error}
+
+
+def _detector_card(name: str, record: dict[str, Any]) -> str:
+    """Model card of a detector, however it was trained."""
+    return _card(name, "LiDAR 3D detection in bird's eye view: car, truck, pedestrian, cyclist.",
+                 record, 'velocity needs two or more sweeps; heading of pedestrians\n'
+                 '  is not meaningful.')
 
 
 def _card(name: str, purpose: str, record: dict[str, Any], limits: str) -> str:

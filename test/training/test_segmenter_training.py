@@ -20,6 +20,7 @@ from eq_eval.training.segmenter import start_segmenter
 from eq_eval.training.segmenter import train_segmenter
 from eq_eval.training.segmenter_samples import SegmenterStream
 from eq_perception.detection.config import DetectorConfig
+from eq_perception.detection.detector import Detector
 from eq_perception.detection.model import BevDetector
 from eq_perception.panoptic.classes import RAW_OF_TRAIN
 from eq_perception.panoptic.classes import train_ids
@@ -95,11 +96,17 @@ def test_training_tells_road_wall_and_car_apart_and_keeps_the_law(store, tmp_pat
     model, scan = run.exported(), toy_scene(100)[0]
     assert equivariance_error(model, segmenter_signature(model, scan.points), 'C4') < 1e-4
     export_segmenter(model, tmp_path / 'bundle', scan.points, 'toy', {'seed': 1}, 'Toy.')
-    answer = Segmenter.from_bundle(tmp_path / 'bundle').segment(scan.points)
+    segmenter = Segmenter.from_bundle(tmp_path / 'bundle')
+    answer = segmenter.segment(scan.points)
     truth = train_ids(scan.semantic)
     assert (answer.semantic == truth).mean() > .9
     car = answer.instance[truth == CAR]
     assert np.bincount(car).argmax() > 0      # most of the car is one object
+    alone = export_detector(model.bev, tmp_path / 'detector', scan.points, 'toy', {}, 'Toy.')
+    boxes = Detector.from_bundle(alone.path).detect(scan.points)
+    segmenter.reset()
+    np.testing.assert_allclose(segmenter.segment(scan.points).objects.center[:, :2],
+                               boxes.center[:, :2], atol=1e-4)
     ratio = shared_heads(tmp_path / 'bundle', 1, 3)
     assert set(ratio['heads_ms']) == {'detection', 'panoptic', 'both'}
 
