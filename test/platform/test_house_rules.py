@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 import re
+import runpy
 import subprocess
 
 import pytest
@@ -47,3 +48,10 @@ def test_test_modules_have_names_of_their_own(repository: Path) -> None:
     names = [path.name for path in tracked_files(repository) if path.name.startswith('test_')]
     assert not {name for name in names if names.count(name) > 1}
     assert not list((repository / 'test').rglob('__init__.py'))
+
+
+def test_the_readme_says_what_was_measured(repository: Path) -> None:
+    """If not, `python bench/figures.py` rewrites its tables."""
+    figures = runpy.run_path(str(repository / 'bench/figures.py'))
+    text = (repository / 'README.md').read_text(encoding='utf-8')
+    assert figures['with_figures'](text) == text

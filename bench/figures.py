@@ -1,0 +1,179 @@
+"""Writes the tables of the README from bench/results, so that they say what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / 'README.md'
+RESULTS = ROOT / 'bench' / 'results'
+BEGIN, END = '<!-- FIGURES: begin. By bench/figures.py. -->\n', '<!-- FIGURES: end -->'
+CLASSES = ('car', 'truck', 'pedestrian', 'cyclist')
+DETECTOR_RECORDINGS = {
+    'kitti_tracking_0000': 'KITTI tracking 0000', 'kitti_object': 'KITTI object',
+    'sustech_points': 'SUSTechPOINTS', 'av2': 'Argoverse 2', 'nuscenes_frame': 'nuScenes'}
+SEGMENTER_RECORDINGS = {
+    'semantickitti_00': 'SemanticKITTI 00', 'rellis_frame': 'RELLIS-3D',
+    'kitti_tracking_0000': 'KITTI tracking 0000'}
+
+Record = dict[str, Any]
+
+
+def main() -> None:
+    """Rewrites the README between its marks."""
+    README.write_text(with_figures(README.read_text(encoding='utf-8')), encoding='utf-8')
+
+
+def with_figures(text: str) -> str:
+    """Returns the README's text with tables of what is in bench/results now."""
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    return before + BEGIN + '\n'.join(_tables()) + END + after
+
+
+def _tables() -> Iterator[str]:
+    for make in (simulated_detection, detector_samples, recorded_detection, simulated_panoptic,
+                 segmenter_samples, recorded_panoptic, latencies):
+        made = make()
+        if made:
+            yield made
+
+
+def simulated_detection() -> str:
+    """The detector on the test worlds."""
+    found = _record('eval_detector')
+    if found is None:
+        return ''
+    row = ['lidar_detector (C4), nuScenes AP 0.5-4 m', f'**{found["mAP"]:.3f}**',
+           *(f'{found["AP"][name]:.3f}' for name in CLASSES),
+           f'{found["rotation_spread_90"]:.4f}', f'{found["rotation_spread_any"]:.4f}']
+    return _table([f'Held-out simulated worlds, {found["num_scans"]} scans, unseen shapes, five '
+                   'sensors', 'mAP', *CLASSES, 'spread over turns by 90°', 'over turns by 15°'],
+                  [row])
+
+
+def recorded_detection() -> str:
+    """The detector on real recordings; KITTI-360 labels cars alone, so that there is no AP."""
+    rows = []
+    for name, title in DETECTOR_RECORDINGS.items():
+        found = _record(f'eval_detector_{name}')
+        if found is not None:
+            rows.append([title, str(found['num_scans']), *(
+                f'{found["AP"][each]:.2f} ({found["num_truths"][each]})'
+                if found['num_truths'][each] else '-' for each in CLASSES)])
+    if not rows:
+        return ''
+    text = _table(['Real recordings, zero-shot from simulation, nuScenes AP', 'scans', *CLASSES],
+                  rows)
+    text += ('\nIn brackets the number of labelled objects: most of these sets are a handful of '
+             'frames.')
+    cars = _record('eval_detector_kitti_360_cars')
+    if cars is not None:
+        recall = ', '.join(f'{row["recall"]:.2f} at {where}'
+                           for where, row in cars['recall_by_range']['car'].items())
+        text += f' KITTI-360 ({cars["num_scans"]} frames, boxes of cars only): recall {recall}.'
+    return text + '\n'
+
+
+def simulated_panoptic() -> str:
+    """The segmenter on the test sequences."""
+    found = _record('eval_segmenter')
+    if found is None:
+        return ''
+    tracks, turns = found['tracking'], found['rotation']
+    row = [*(f'**{found[name]:.3f}**' for name in ('LSTQ', 'S_assoc', 'mIoU', 'PQ')),
+           f'{found["streaming_LSTQ"]:.3f}', f'{tracks["HOTA"]:.3f}',
+           '-' if tracks.get('AMOTA') is None else f'{tracks["AMOTA"]:.3f}',
+           f'{turns["90.0"]["semantic"]:.2%}', f'{turns["45.0"]["semantic"]:.2%}']
+    return _table([f'panoptic_segmenter (C4), {found["scans"]} scans of unseen worlds: LSTQ',
+                   'S_assoc', 'mIoU', 'PQ', 'LSTQ streamed at 10 Hz', 'HOTA', 'AMOTA',
+                   'points of another class when turned by 90°', 'by 45°'], [row])
+
+
+def recorded_panoptic() -> str:
+    """The segmenter on real recordings."""
+    rows = []
+    for name, title in SEGMENTER_RECORDINGS.items():
+        found = _record(f'eval_segmenter_{name}')
+        if found is not None:
+            tracks = found.get('tracking') or {}
+            rows.append([title, str(found['scans']), *(
+                '-' if value is None else f'{value:.3f}' for value in (
+                    *(found.get(key) for key in ('mIoU', 'PQ', 'LSTQ', 'S_assoc')),
+                    tracks.get('HOTA'), tracks.get('AMOTA'))),
+                str(tracks.get('IDSW', '-'))])
+    head = ['Real recordings, zero-shot from simulation', 'scans', 'mIoU', 'PQ', 'LSTQ', 'S_assoc',
+            'HOTA', 'AMOTA', 'id switches']
+    return _table(head, rows) if rows else ''
+
+
+def detector_samples() -> str:
+    """Sample efficiency of the detector."""
+    return _samples('sample_efficiency', 'mAP', 'Detector')
+
+
+def segmenter_samples() -> str:
+    """Sample efficiency of the segmenter."""
+    return _samples('segmenter_sample_efficiency', 'LSTQ', 'Segmenter')
+
+
+def _samples(name: str, figure: str, what: str) -> str:
+    """Variants by fractions, upright / turned, means over seeds."""
+    found = _record(name)
+    if found is None:
+        return ''
+    cells = found['cells']
+    variants = list(dict.fromkeys(cell['variant'] for cell in cells))
+    fractions = sorted({cell['fraction'] for cell in cells})
+    rows = []
+    for variant in variants:
+        row = [variant.replace('+-', '±') + '°',
+               f'{next(cell["weights"] for cell in cells if cell["variant"] == variant):,}']
+        for fraction in fractions:
+            same = [cell for cell in cells
+                    if (cell['variant'], cell['fraction']) == (variant, fraction)]
+            row.append(' / '.join(f'{sum(cell[pose][figure] for cell in same) / len(same):.3f}'
+                                  for pose in ('upright', 'turned')) if same else '-')
+        rows.append(row)
+    seeds = len({cell['seed'] for cell in cells})
+    return _table([f'{what}, equal operations, scenes and steps; {figure} upright / turned at '
+                   f'random, {seeds} seed{"s" * (seeds > 1)}', 'learned weights',
+                   *(f'{fraction:.0%} of scenes' for fraction in fractions)], rows) + (
+        '\nA budget of steps, not convergence (`bench/README.md`): read the rows against each '
+        'other.\n')
+
+
+def latencies() -> str:
+    """The work of both nodes for one message."""
+    rows = []
+    for node in ('detector', 'segmenter'):
+        found = _record(f'bench_{node}')
+        if found is not None:
+            stages = ', '.join(f'{stage} {value:.1f}' for stage, value in sorted(
+                found['stages'].items(), key=lambda item: -item[1]))
+            rows.append([node, f'**{found["p50_ms"]:.0f}**', f'{found["p99_ms"]:.0f}', stages])
+    head = ['Whole node path, 120 000 points, 2 cores, ONNX Runtime fp32 [ms]', 'p50', 'p99',
+            'stages (p50)']
+    return _table(head, rows) if rows else ''
+
+
+def _record(name: str) -> Record | None:
+    """What a stored run measured; None where there is none."""
+    path = RESULTS / f'{name}.json'
+    if not path.exists():
+        return None
+    result: Record = json.loads(path.read_text(encoding='utf-8'))['result']
+    return result
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines: list[Sequence[str]] = [head, ['---'] * len(head), *rows]
+    return ''.join('| ' + ' | '.join(line) + ' |\n' for line in lines)
+
+
+if __name__ == '__main__':
+    main()
