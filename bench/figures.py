@@ -18,7 +18,9 @@ DETECTOR_RECORDINGS = {
     'sustech_points': 'SUSTechPOINTS', 'av2': 'Argoverse 2', 'nuscenes_frame': 'nuScenes'}
 SEGMENTER_RECORDINGS = {
     'semantickitti_00': 'SemanticKITTI 00', 'rellis_frame': 'RELLIS-3D',
-    'kitti_tracking_0000': 'KITTI tracking 0000'}
+    'kitti_tracking_0000': 'KITTI tracking 0000',
+    'semantickitti_00_from_8': 'SemanticKITTI 00, scans 8 to 15',
+    'semantickitti_00_from_8_adapted': 'the same, adapted on scans 0 to 7'}
 
 Record = dict[str, Any]
 
@@ -106,8 +108,8 @@ def recorded_panoptic() -> str:
                     *(found.get(key) for key in ('mIoU', 'PQ', 'LSTQ', 'S_assoc')),
                     tracks.get('HOTA'), tracks.get('AMOTA'))),
                 str(tracks.get('IDSW', '-'))])
-    head = ['Real recordings, zero-shot from simulation', 'scans', 'mIoU', 'PQ', 'LSTQ', 'S_assoc',
-            'HOTA', 'AMOTA', 'id switches']
+    head = ['Real recordings, zero-shot from simulation if not said otherwise', 'scans', 'mIoU',
+            'PQ', 'LSTQ', 'S_assoc', 'HOTA', 'AMOTA', 'id switches']
     return _table(head, rows) if rows else ''
 
 

@@ -21,6 +21,16 @@ Integer = NDArray[np.integer[Any]]
 Real = NDArray[np.float64]
 
 
+def order_by_cell(cell: Integer, cells: int) -> NDArray[np.intp]:
+    """Sorts points by their cells and leaves those of one cell in order.
+
+    Args:
+        cell: (N,) in 0 .. cells - 1.
+        cells: Number of cells; up to 2^16, numpy sorts by counting, in a tenth of the time.
+    """
+    return np.argsort(cell.astype(np.uint16) if cells <= 2 ** 16 else cell, kind='stable')
+
+
 class Grid(Protocol):
     """A square canvas of cells around the sensor.
 

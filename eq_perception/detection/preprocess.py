@@ -17,6 +17,7 @@ from eq_perception.detection.config import DetectorConfig
 from eq_perception.detection.config import POINT_FEATURES
 from eq_perception.detection.grid import Grid
 from eq_perception.detection.grid import GRIDS
+from eq_perception.detection.grid import order_by_cell
 from eq_perception.detection.grid import turn
 
 GROUND_CELL = 3.2   # [m]; a car leaves ground visible in a Cartesian cell of this size
@@ -111,7 +112,7 @@ def pillarize(points: Points, config: DetectorConfig, max_pillars: int | None = 
     cell, inside = grid.locate(points.xyz)
     inside &= (height > config.z_range[0]) & (height < config.z_range[1])
     kept = np.flatnonzero(inside)
-    kept = kept[np.argsort(cell[kept], kind='stable')]
+    kept = kept[order_by_cell(cell[kept], grid.edge ** 2)]
     cell = cell[kept]
     start = np.flatnonzero(np.diff(cell, prepend=-1))
     count = np.diff(start, append=len(cell))

@@ -13,7 +13,7 @@ from eq_core.errors import ConfigError
 from eq_perception.detection.config import DetectorConfig
 
 TORCH_MODEL = 'eq_perception.panoptic.model:build_from_manifest'
-POINT_FEATURES = 7   # see `preprocess.point_rows`
+POINT_FEATURES = 28   # see `preprocess.PointRows`
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class SegmenterConfig:
     """
 
     detector: DetectorConfig = field(default_factory=DetectorConfig)
-    pillar_channels: int = 8
-    point_channels: int = 48
+    pillar_channels: int = 16
+    point_channels: int = 64
     max_points: int = 131072
     instance_distance: float = .9
     instance_margin: float = .3

@@ -1,7 +1,7 @@
 """What the network is told of each point: which pillar it is in and how it lies in its column.
 
-All features are invariant to turns about the vertical: heights, the vertical occupancy of the
-point's own pillar, intensity, distance. Directions enter through the pillars alone.
+All features are invariant to quarter turns about the vertical: heights, intensity, distance, and
+what stands in the point's column and around it. Directions enter through the pillars alone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from eq_core.geometry.points import Points
 from eq_perception.detection.config import DetectorConfig
 from eq_perception.detection.preprocess import Pillars
+from eq_perception.panoptic.columns import describe_columns
 from eq_perception.panoptic.config import POINT_FEATURES
 from eq_perception.panoptic.config import SegmenterConfig
 
@@ -28,9 +29,9 @@ class PointRows:
     """The network's second input: single points, K of the N of a scan.
 
     Attributes:
-        features: (K, 7) float32: height above ground, height above the lowest and below the
-            highest point of the pillar's column [m], log(1 + points of the column), intensity,
-            distance from the sensor [100 m], 1 outside the grid.
+        features: (K, 28) float32: height above ground, height above the lowest and below the
+            highest point of the column [m], intensity, distance from the sensor [100 m], 1 outside
+            the grid; then what `describe_columns` tells besides the lowest and the highest.
         row: (K,) int64, pillar of each point; the number of pillars for none.
         kept: (K,) int64, position of each point in the scan, rising.
         head_cell: (N,) int64, output cell of every point of the scan, -1 outside the grid.
@@ -60,18 +61,19 @@ def point_rows(points: Points, pillars: Pillars, config: SegmenterConfig) -> Poi
     x, y, z = points.xyz.T
     a, b, c = pillars.ground
     height = np.clip(z - (a * x + b * y + c).astype(np.float32), -HEIGHT_LIMIT, HEIGHT_LIMIT)
-    lowest, highest, number = _columns(cell, height, cells)
+    table = describe_columns(cell, height, points.intensity, grid.edge)
     iy, ix = np.divmod(cell, grid.edge)
     head_cell = np.where(inside, iy // 2 * config.detector.head_size + ix // 2, -1)
     cell, height, outside = cell[kept], height[kept], ~inside[kept]
+    column = np.take(table, cell, axis=0)
     features = np.empty((len(kept), POINT_FEATURES), np.float32)
     features[:, 0] = height
-    features[:, 1] = np.where(outside, 0, height - lowest[cell])
-    features[:, 2] = np.where(outside, 0, highest[cell] - height)
-    features[:, 3] = np.where(outside, 0, np.log1p(number[cell]))
-    features[:, 4] = points.intensity[kept]
-    features[:, 5] = np.hypot(x[kept], y[kept]) / 100
-    features[:, 6] = outside
+    features[:, 1] = np.where(outside, 0, height - column[:, 0])
+    features[:, 2] = np.where(outside, 0, column[:, 1] - height)
+    features[:, 3] = points.intensity[kept]
+    features[:, 4] = np.hypot(x[kept], y[kept]) / 100
+    features[:, 5] = outside
+    features[:, 6:] = column[:, 2:]
     row = np.append(pillars.index, len(pillars.points))[cell]
     return PointRows(features, row, kept, head_cell)
 
@@ -117,11 +119,3 @@ def spread(values: NDArray, kept: Integer, count: int) -> NDArray:
         return values
     return values[np.searchsorted(kept, np.arange(count), side='right') - 1]
 
-
-def _columns(cell: Integer, height: Float, cells: int) -> tuple[Float, Float, Float]:
-    """Lowest and highest height and number of the points over every cell."""
-    lowest = np.full(cells + 1, np.inf, np.float32)
-    np.minimum.at(lowest, cell, height)
-    highest = np.full(cells + 1, -np.inf, np.float32)
-    np.maximum.at(highest, cell, height)
-    return lowest, highest, np.bincount(cell, minlength=cells + 1).astype(np.float32)
