@@ -50,8 +50,7 @@ NAME = 'segmenter_sample_efficiency'
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fills the table."""
-    parser = cells.parser(__doc__.splitlines()[0], f'runs/{NAME}', 'runs/panoptic_scenes', 1200,
-                          VARIANTS)
+    parser = cells.parser(__doc__.splitlines()[0], f'runs/{NAME}', 'runs/scenes', 1200, VARIANTS)
     parser.add_argument('--test-sequences', type=int, default=10)
     parser.add_argument('--test-scans', type=int, default=20, help='of each sequence')
     options = parser.parse_args(arguments)

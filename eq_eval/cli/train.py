@@ -72,7 +72,7 @@ def detector(
 
 @app.command()
 def segmenter(
-    out: Out, scenes: Scenes = Path('runs/panoptic_scenes'), num_scenes: NumScenes = 900,
+    out: Out, scenes: Scenes = Path('runs/scenes'), num_scenes: NumScenes = 1200,
     scene_seed: SceneSeed = 0, iterations: int = 6000, batch_size: int = 4, group: Group = 'C4',
     point_cloud_range: Range = 51.2, fraction: Fraction = 1., yaw_degrees: Yaw = 45.,
     learning_rate: Annotated[float, typer.Option(help='Peak of the schedule.')] = 3e-3,
