@@ -1,4 +1,4 @@
-"""What is told of columns equals what a slow look at each of them finds, and turns with the scene."""
+"""What is told of columns equals what a slow look at each finds, and turns with the scene."""
 
 import numpy as np
 import pytest
