@@ -13,7 +13,7 @@ from eq_core.errors import ConfigError
 from eq_perception.detection.config import DetectorConfig
 
 TORCH_MODEL = 'eq_perception.panoptic.model:build_from_manifest'
-POINT_FEATURES = 28   # see `preprocess.PointRows`
+POINT_FEATURES = 29   # see `preprocess.PointRows`
 
 
 @dataclass(frozen=True)

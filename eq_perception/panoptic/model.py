@@ -52,7 +52,7 @@ class PointClassifier(nn.Module):
 
         Args:
             pillars: (P + 1, channels), the last row for points of no pillar.
-            points: (N, 28), see `preprocess.PointRows`.
+            points: (N, 29), see `preprocess.PointRows`.
             row: (N,) int64, pillar of each point.
 
         Returns:
@@ -104,7 +104,7 @@ class BevSegmenter(nn.Module):
             pillar_index: (B, H * W) or (H * W,) int64.
             pillar_cells: (P, 4) int64, output cells around each pillar's centre, nearest first,
                 sample * h * w + cell.
-            point_features: (N, 28) float32, the points of all samples.
+            point_features: (N, 29) float32, the points of all samples.
             point_row: (N,) int64, pillar of each point, P for none.
 
         Returns:

@@ -19,6 +19,8 @@ from eq_perception.panoptic.config import POINT_FEATURES
 from eq_perception.panoptic.config import SegmenterConfig
 
 HEIGHT_LIMIT = 20.   # heights beyond it say nothing new [m]
+HEADROOM_LIMIT = 5.  # likewise of what could be seen above a column [m]
+TOP_SHARE = .995     # of the points lie below the highest beam; a few stray ones do not count
 
 Float = NDArray[np.float32]
 Integer = NDArray[np.int64]
@@ -29,9 +31,10 @@ class PointRows:
     """The network's second input: single points, K of the N of a scan.
 
     Attributes:
-        features: (K, 28) float32: height above ground, height above the lowest and below the
+        features: (K, 29) float32: height above ground, height above the lowest and below the
             highest point of the column [m], intensity, distance from the sensor [100 m], 1 outside
-            the grid; then what `describe_columns` tells besides the lowest and the highest.
+            the grid, how far above the column's highest point the highest beam passes [m]; then
+            what `describe_columns` tells besides the lowest and the highest.
         row: (K,) int64, pillar of each point; the number of pillars for none.
         kept: (K,) int64, position of each point in the scan, rising.
         head_cell: (N,) int64, output cell of every point of the scan, -1 outside the grid.
@@ -60,7 +63,9 @@ def point_rows(points: Points, pillars: Pillars, config: SegmenterConfig) -> Poi
     cell = np.where(inside, located, cells).astype(np.int64)
     x, y, z = points.xyz.T
     a, b, c = pillars.ground
-    height = np.clip(z - (a * x + b * y + c).astype(np.float32), -HEIGHT_LIMIT, HEIGHT_LIMIT)
+    ground = (a * x + b * y + c).astype(np.float32)
+    height, distance = np.clip(z - ground, -HEIGHT_LIMIT, HEIGHT_LIMIT), np.hypot(x, y)
+    visible = _highest_beam(z, distance) * distance - ground
     table = describe_columns(cell, height, points.intensity, grid.edge)
     iy, ix = np.divmod(cell, grid.edge)
     head_cell = np.where(inside, iy // 2 * config.detector.head_size + ix // 2, -1)
@@ -71,11 +76,21 @@ def point_rows(points: Points, pillars: Pillars, config: SegmenterConfig) -> Poi
     features[:, 1] = np.where(outside, 0, height - column[:, 0])
     features[:, 2] = np.where(outside, 0, column[:, 1] - height)
     features[:, 3] = points.intensity[kept]
-    features[:, 4] = np.hypot(x[kept], y[kept]) / 100
+    features[:, 4] = distance[kept] / 100
     features[:, 5] = outside
-    features[:, 6:] = column[:, 2:]
+    features[:, 6] = np.where(outside, 0, np.clip(visible[kept] - column[:, 1], 0, HEADROOM_LIMIT))
+    features[:, 7:] = column[:, 2:]
     row = np.append(pillars.index, len(pillars.points))[cell]
     return PointRows(features, row, kept, head_cell)
+
+
+def _highest_beam(z: Float, distance: Float) -> float:
+    """Slope of the highest beam: what ends there may go on unseen, a trunk as well as a wall."""
+    slope = z[distance > 1] / distance[distance > 1]
+    if not len(slope):
+        return 0.
+    place = int(TOP_SHARE * (len(slope) - 1))
+    return float(np.partition(slope, place)[place])
 
 
 def pillar_cells(pillars: Pillars, config: DetectorConfig) -> Integer:

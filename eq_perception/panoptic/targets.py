@@ -19,7 +19,7 @@ class PanopticTargets:
     """Targets of one sample; its chosen points.
 
     Attributes:
-        features: (M, 28) float32, rows of `PointRows.features`.
+        features: (M, 29) float32, rows of `PointRows.features`.
         row: (M,) int64, pillar of each point.
         cell: (M,) int64, its output cell; 0 where `offset_weight` is.
         semantic: (M,) int64 train ids; never unlabelled.
