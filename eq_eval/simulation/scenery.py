@@ -19,7 +19,7 @@ from eq_eval.simulation.mesh import Rng
 from eq_eval.simulation.mesh import tube
 from eq_eval.simulation.people import bicycle
 
-VARIANTS = 10  # meshes per kind of thing and split
+VARIANTS = {'train': 200, 'validation': 10, 'test': 10}  # meshes of each kind of thing
 
 
 def tree(rng: Rng) -> Mesh:
@@ -254,7 +254,7 @@ THINGS: dict[str, Callable[[Rng], Mesh]] = {
 @cache
 def thing(split: str, kind: str, number: int) -> Mesh:
     """Variant `number` of a kind of thing in a split's pool."""
-    seed = [zlib.crc32(f'{split}/{kind}'.encode()), number % VARIANTS]
+    seed = [zlib.crc32(f'{split}/{kind}'.encode()), number % VARIANTS[split]]
     return THINGS[kind](np.random.default_rng(seed))
 
 

@@ -176,7 +176,7 @@ class WorldBuilder:
 
     def add_thing(self, kind: str, x: float, y: float, yaw: float) -> bool:
         """Adds a piece of scenery of the split's pool unless its place is taken."""
-        mesh = thing(self.split, kind, int(self.rng.integers(VARIANTS)))
+        mesh = thing(self.split, kind, int(self.rng.integers(VARIANTS[self.split])))
         slim = SLIM.get(kind)
         return self.add_mesh(mesh, x, y, yaw, scale=float(self.rng.uniform(.85, 1.2)),
                              footprint=(slim, slim) if slim else (0., 0.))
