@@ -1,4 +1,4 @@
-"""`eq up`: the nodes of `launch/detector.launch.py` as processes, where there is no ROS launch."""
+"""`eq up`: the nodes of the files in `launch/` as processes, where there is no ROS launch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,19 @@ from typing import Annotated
 
 import typer
 
-MODULE = 'eq_perception.nodes.lidar_detector'
+app = typer.Typer(help='Start a node in the live ROS 2 graph.', no_args_is_help=True)
+
+ParamsFile = Annotated[Path | None, typer.Option(help='Parameters of the node.')]
+Model = Annotated[str, typer.Option(
+    help='Folder of the model bundle; the shipped one if not given.')]
+Backends = Annotated[str, typer.Option(help='Inference backends in order of preference.')]
+Namespace = Annotated[str, typer.Option(help='Namespace of the node.')]
+Clouds = Annotated[str, typer.Option(help='Topic of the clouds.')]
+SimTime = Annotated[bool, typer.Option(
+    '--use-sim-time', help='Take time from /clock, as with a bag.')]
+Autostart = Annotated[bool, typer.Option(
+    help='Whether the node configures and activates itself.')]
+LogLevel = Annotated[str, typer.Option(help='Least severity that is logged.')]
 
 
 @dataclass(frozen=True)
@@ -51,37 +63,68 @@ class NodeDescription:
         return words
 
 
-def up(
-    params_file: Annotated[Path | None, typer.Option(help='Parameters of the node.')] = None,
-    model: Annotated[str, typer.Option(
-        help='Folder of the model bundle; the shipped one if not given.')] = '',
-    backends: Annotated[str, typer.Option(
-        help='Inference backends in order of preference.')] = 'onnxruntime',
-    namespace: Annotated[str, typer.Option(help='Namespace of the node.')] = '',
-    input_pointcloud: Annotated[str, typer.Option(
-        help='Topic of the clouds.')] = '~/input/pointcloud',
+@app.command()
+def detector(
+    params_file: ParamsFile = None, model: Model = '', backends: Backends = 'onnxruntime',
+    namespace: Namespace = '', input_pointcloud: Clouds = '~/input/pointcloud',
     output_objects: Annotated[str, typer.Option(
         help='Topic of the detections.')] = '~/output/objects',
-    use_sim_time: Annotated[bool, typer.Option(
-        '--use-sim-time', help='Take time from /clock, as with a bag.')] = False,
-    autostart: Annotated[bool, typer.Option(
-        help='Whether the node configures and activates itself.')] = True,
-    log_level: Annotated[str, typer.Option(help='Least severity that is logged.')] = 'info',
+    use_sim_time: SimTime = False, autostart: Autostart = True, log_level: LogLevel = 'info',
 ) -> None:
-    """Starts the LiDAR detector in the live ROS 2 graph and waits for Ctrl-C.
+    """Starts the LiDAR detector and waits for Ctrl-C.
 
     The same as `ros2 launch eq_stack detector.launch.py`, for machines without ROS launch.
     """
+    _start('lidar_detector', namespace, params_file,
+           _common(use_sim_time, autostart, model, backends),
+           {'~/input/pointcloud': input_pointcloud, '~/output/objects': output_objects}, log_level)
+
+
+@app.command()
+def segmenter(
+    params_file: ParamsFile = None, model: Model = '', backends: Backends = 'onnxruntime',
+    namespace: Namespace = '', input_pointcloud: Clouds = '~/input/pointcloud',
+    input_odometry: Annotated[str, typer.Option(
+        help="Topic of the odometry, for the source 'topic'.")] = '~/input/odometry',
+    odometry_source: Annotated[str, typer.Option(
+        help='Where odometry comes from: none, topic or tf.')] = 'none',
+    odom_frame: Annotated[str, typer.Option(
+        help="Frame in which poses do not jump, for the source 'tf'.")] = 'odom',
+    output_pointcloud: Annotated[str, typer.Option(
+        help='Topic of the labelled points.')] = '~/output/pointcloud',
+    output_objects: Annotated[str, typer.Option(
+        help='Topic of the tracked objects.')] = '~/output/objects',
+    use_sim_time: SimTime = False, autostart: Autostart = True, log_level: LogLevel = 'info',
+) -> None:
+    """Starts the panoptic segmenter and waits for Ctrl-C.
+
+    The same as `ros2 launch eq_stack panoptic_segmenter.launch.py`, for machines without it.
+    """
+    _start('panoptic_segmenter', namespace, params_file,
+           {**_common(use_sim_time, autostart, model, backends),
+            'odometry_source': odometry_source, 'odom_frame': odom_frame},
+           {'~/input/pointcloud': input_pointcloud, '~/input/odometry': input_odometry,
+            '~/output/pointcloud': output_pointcloud, '~/output/objects': output_objects},
+           log_level)
+
+
+def _common(use_sim_time: bool, autostart: bool, model: str, backends: str) -> dict[str, str]:
+    """Parameters of every node, as YAML writes them."""
+    return {'use_sim_time': str(use_sim_time).lower(), 'autostart': str(autostart).lower(),
+            'model_path': f"'{model}'", 'backends': f'[{backends}]'}
+
+
+def _start(node: str, namespace: str, params_file: Path | None, parameters: dict[str, str],
+           remappings: dict[str, str], log_level: str) -> None:
+    """Becomes the node's parent until it ends, and takes over its exit code."""
     from eq_eval.replay.environment import require_ros
     require_ros()
     from eq_ros.transport import configure_transport
     from eq_ros.transport import shared_file
     configure_transport()
     description = NodeDescription(
-        MODULE, namespace, params_file or shared_file('config/lidar_detector.param.yaml'),
-        {'use_sim_time': str(use_sim_time).lower(), 'autostart': str(autostart).lower(),
-         'model_path': f"'{model}'", 'backends': f'[{backends}]'},
-        {'~/input/pointcloud': input_pointcloud, '~/output/objects': output_objects}, log_level)
+        f'eq_perception.nodes.{node}', namespace,
+        params_file or shared_file(f'config/{node}.param.yaml'), parameters, remappings, log_level)
     raise typer.Exit(run_until_signal(description.command()))
 
 

@@ -16,12 +16,13 @@ import sys
 import pytest
 import yaml
 
+from eq_eval.cli import up
 from eq_eval.cli.up import NodeDescription
-from eq_eval.cli.up import up
 from eq_ros.guard import MILD
 
 LAUNCH_FILES = {'lidar_detector': 'detector.launch.py',
                 'panoptic_segmenter': 'panoptic_segmenter.launch.py'}
+UP = {'lidar_detector': up.detector, 'panoptic_segmenter': up.segmenter}
 each_node = pytest.mark.parametrize('node', LAUNCH_FILES)
 
 
@@ -73,8 +74,10 @@ def test_launch_file_declares_what_the_readme_promises(repository: Path) -> None
         assert len((repository / 'launch' / name).read_text().splitlines()) <= 80
 
 
-def test_up_takes_the_arguments_of_the_launch_file(repository: Path) -> None:
-    assert set(inspect.signature(up).parameters) == set(launch_arguments(repository)) - {'rviz'}
+@each_node
+def test_up_takes_the_arguments_of_the_launch_file(repository: Path, node: str) -> None:
+    assert set(inspect.signature(UP[node]).parameters) == (
+        set(launch_arguments(repository, node)) - {'rviz'})
 
 
 def test_command_line_carries_names_parameters_and_topics() -> None:
@@ -104,18 +107,19 @@ def test_document_names_every_topic_and_every_reason_of_its_own(
     assert [reason for reason in reasons if f'`{reason}`' not in text] == []
 
 
+@each_node
 def test_up_starts_the_node_and_ends_it_by_a_signal(domain_id: int, tmp_path: Path,
-                                                    repository: Path) -> None:
+                                                    node: str) -> None:
     pytest.importorskip('rclpy', reason='needs ROS 2')
     from graph import environment
-    command = [sys.executable, '-m', 'eq_eval.cli.main', 'up', '--model', 'absent', '--namespace',
-               'robot', '--input-pointcloud', '/points']
+    command = [sys.executable, '-m', 'eq_eval.cli.main', 'up', UP[node].__name__, '--model',
+               'absent', '--namespace', 'robot', '--input-pointcloud', '/points']
     process = subprocess.Popen(command, env=environment(domain_id), cwd=tmp_path, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         assert process.stdout is not None
         for line in process.stdout:
-            if '[robot.lidar_detector]: configure failed: absent' in line:
+            if f'[robot.{node}]: configure failed: absent' in line:
                 break
         process.send_signal(signal.SIGINT)
         rest = process.communicate(timeout=120)[0]
