@@ -1,0 +1,50 @@
+"""The models that travel with the code keep their law and say where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eq_core.runtime import Bundle
+from eq_eval.cli.verify import verify_bundle
+from eq_eval.datasets.scan import LabeledScan
+from eq_eval.panoptic_evaluation import turn_agreement
+from eq_eval.simulation import simulate_sequence
+from eq_perception.panoptic.segmenter import Segmenter
+
+MODELS = ('lidar_detector', 'panoptic_segmenter')
+
+
+@pytest.fixture(scope='module')
+def drive() -> Iterator[list[LabeledScan]]:
+    """A second of a street that no model was trained on, seen by a small sensor."""
+    pytest.importorskip('open3d', reason='Open3D missing')
+    yield list(simulate_sequence('street', 'vlp16', 3, 10, 'validation'))
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_graph_is_whole_and_turns_with_its_input(repository: Path, name: str) -> None:
+    result = verify_bundle(repository / 'models' / name)
+    assert result['ok'], result['problems']
+    assert result['group'] == 'C4'
+    assert result['equivariance_error'] <= 1e-4
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_manifest_tells_how_the_weights_came_to_be(repository: Path, name: str) -> None:
+    manifest = Bundle.load(repository / 'models' / name).manifest
+    assert manifest.license == 'Apache-2.0'
+    assert {'command', 'seed', 'data', 'date', 'wall_time_s'} <= set(manifest.training)
+    assert 'recorded' not in manifest.training      # no recording binds what is shipped
+
+
+@pytest.mark.parametrize('degrees', [90., 180., 270.])
+def test_segments_of_a_turned_sequence_are_the_same(
+        repository: Path, drive: list[LabeledScan], degrees: float) -> None:
+    segmenter = Segmenter.from_bundle(repository / 'models' / 'panoptic_segmenter')
+    found = turn_agreement(segmenter, drive, degrees)
+    assert found['semantic'] <= 1e-3
+    assert found['instance'] <= 1e-3
+    assert found['same_ids'] == 1
