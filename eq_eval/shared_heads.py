@@ -54,5 +54,6 @@ def _session(graph: Any, threads: int) -> Any:
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')    # as the nodes do
     return onnxruntime.InferenceSession(graph.SerializeToString(), options,
                                         providers=['CPUExecutionProvider'])
