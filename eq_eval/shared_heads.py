@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from eq_core.runtime.bundle import Bundle
+from eq_core.runtime.onnx_runtime import session_options
 
 PANOPTIC = ('centerness', 'instance_offset', 'semantics')
 
@@ -30,14 +31,17 @@ def shared_heads(path: Path, threads: int, runs: int) -> dict[str, Any]:
     """
     import onnx
     from onnx.utils import Extractor
+    import onnxruntime
     bundle = Bundle.load(path)
     inputs, _ = bundle.golden()
     names = [spec.name for spec in bundle.manifest.outputs]
     asked = {'detection': [name for name in names if name not in PANOPTIC],
              'panoptic': list(PANOPTIC), 'both': names}
     whole = onnx.load_model_from_string(bundle.read('model.onnx'))
-    sessions = {key: _session(Extractor(whole).extract_model(list(inputs), outputs), threads)
-                for key, outputs in asked.items()}
+    sessions = {key: onnxruntime.InferenceSession(
+        Extractor(whole).extract_model(list(inputs), outputs).SerializeToString(),
+        session_options(threads), providers=['CPUExecutionProvider'])
+        for key, outputs in asked.items()}
     times: dict[str, list[float]] = {key: [] for key in asked}
     for number in range(runs + 2):
         for key, session in sessions.items():
@@ -48,12 +52,3 @@ def shared_heads(path: Path, threads: int, runs: int) -> dict[str, Any]:
     median = {key: float(np.median(each)) for key, each in times.items()}
     return {'heads_ms': median,
             'shared_ratio': median['both'] / max(median['detection'], median['panoptic'])}
-
-
-def _session(graph: Any, threads: int) -> Any:
-    import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry('session.intra_op.allow_spinning', '0')    # as the nodes do
-    return onnxruntime.InferenceSession(graph.SerializeToString(), options,
-                                        providers=['CPUExecutionProvider'])

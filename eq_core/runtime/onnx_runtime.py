@@ -66,7 +66,7 @@ class OnnxRuntimeBackend:
         start = time.perf_counter()
         try:
             session = onnxruntime.InferenceSession(
-                artifact.payload, _options(artifact.spec.threads),
+                artifact.payload, session_options(artifact.spec.threads),
                 providers=['CPUExecutionProvider'])
         except Exception as error:  # the library raises several classes of its own
             raise BackendError(f'{artifact.bundle.path}: onnxruntime cannot load '
@@ -83,7 +83,8 @@ class OnnxRuntimeBackend:
             'load_ms': 1e3 * (time.perf_counter() - start)})
 
 
-def _options(threads: int) -> Any:
+def session_options(threads: int) -> Any:
+    """Settings of every session: so many threads, none of which spins."""
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

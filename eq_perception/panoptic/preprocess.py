@@ -86,7 +86,8 @@ def point_rows(points: Points, pillars: Pillars, config: SegmenterConfig) -> Poi
 
 def _highest_beam(z: Float, distance: Float) -> float:
     """Slope of the highest beam: what ends there may go on unseen, a trunk as well as a wall."""
-    slope = z[distance > 1] / distance[distance > 1]
+    far = distance > 1
+    slope = z[far] / distance[far]
     if not len(slope):
         return 0.
     place = int(TOP_SHARE * (len(slope) - 1))
@@ -133,4 +134,3 @@ def spread(values: NDArray, kept: Integer, count: int) -> NDArray:
     if len(kept) == count:
         return values
     return values[np.searchsorted(kept, np.arange(count), side='right') - 1]
-
