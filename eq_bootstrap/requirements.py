@@ -22,6 +22,7 @@ _BY_COMMAND = {  # any other word needs the base only, to be told that there is 
     'simulate': _LIVE,
     'test': GROUPS,
     'train': (*_LIVE, 'train'),
+    'plan': ('base',),
     'up': _LIVE,
     'verify': _LIVE,
 }
@@ -38,8 +39,9 @@ def groups_for(arguments: Sequence[str], ros: Ros) -> tuple[str, ...]:
     command = next((word for word in arguments if not word.startswith('-')), '')
     asks_help = '--help' in arguments or '-h' in arguments
     groups = ('base',) if asks_help else _BY_COMMAND.get(command, ('base',))
-    if 'torch' in arguments and 'train' not in groups:
-        groups = (*groups, 'train')  # the reference backend is asked for by name
+    # The reference backend is asked for by name, and the bench of the planner trains planners.
+    if {'torch', 'planner'} & set(arguments) and not asks_help and 'train' not in groups:
+        groups = (*groups, 'train')
     return tuple(group for group in groups if group != 'ros' or ros.kind == 'wheels')
 
 
