@@ -60,8 +60,9 @@ def run_cell(cell: cells.Cell, train: ScanStore, test: list[LabeledScan],
              options: argparse.Namespace) -> cells.Row:
     """Trains and scores one network."""
     config, yaw = VARIANTS[cell.variant]
-    recipe = Recipe(config, Augmentation(yaw), ITERATIONS[cell.fraction], fraction=cell.fraction,
-                    seed=cell.seed, threads=options.threads)
+    recipe = Recipe(detector=config, augmentation=Augmentation(yaw),
+                    iterations=ITERATIONS[cell.fraction], fraction=cell.fraction, seed=cell.seed,
+                    threads=options.threads)
     run = train_detector(recipe, train, cell.folder)
     bundle = cell.folder / 'bundle'
     export_detector(run.exported(), bundle, test[0].points, NAME, {'seed': cell.seed}, '')

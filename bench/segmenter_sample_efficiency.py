@@ -68,8 +68,9 @@ def run_cell(cell: cells.Cell, train: ScanStore, test: list[list[LabeledScan]],
     """Trains and scores one network."""
     config, yaw = VARIANTS[cell.variant]
     # As `eq train segmenter`: what the ground is made of shows in its intensity alone.
-    recipe = SegmenterRecipe(config.detector, Augmentation(yaw, intensity=.2),
-                             ITERATIONS[cell.fraction], fraction=cell.fraction,
+    recipe = SegmenterRecipe(detector=config.detector,
+                             augmentation=Augmentation(yaw, intensity=.2),
+                             iterations=ITERATIONS[cell.fraction], fraction=cell.fraction,
                              seed=cell.seed, threads=options.threads, segmenter=config,
                              points_per_scan=POINTS_PER_SCAN)
     run = train_segmenter(recipe, train, cell.folder)

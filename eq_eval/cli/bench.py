@@ -1,7 +1,8 @@
-"""`eq bench`: how long does a node need for one scan?"""
+"""`eq bench`: how long does a node need for one scan, and how well do planners plan?"""
 
 from __future__ import annotations
 
+from pathlib import Path
 import sys
 from typing import Annotated
 from typing import Any
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 QUICK = (100, 20., 3)   # runs, time limit [s], clouds
 FULL = (500, 600., 12)
 
-app = typer.Typer(help='Measure speed.', no_args_is_help=True)
+app = typer.Typer(help='Measure speed, and planning.', no_args_is_help=True)
 
 PointCount = Annotated[int, typer.Option('--points', help='Points of each scan.', min=1)]
 Seed = Annotated[int, typer.Option(help='Seed of the simulated scans.')]
@@ -70,6 +71,29 @@ def segmenter(
     result |= {'threads': threads, 'model': bundle.name} | _engine(opened.session)
     result |= shared_heads(bundle, threads, 10 if quick else 50)
     _finish('bench_segmenter', result, seed, quick, json, 'latency of the panoptic segmenter')
+
+
+@app.command()
+def planner(
+    task: Annotated[str, typer.Option(help='N1, N2 or N3.')] = 'N1',
+    data: Annotated[Path, typer.Option(
+        help='Folder of the published planning problems; own ones stand in where it is absent.',
+    )] = Path('../shared/data/planning'),
+    quick: Annotated[bool, typer.Option(help='Fewer maps; the result is not stored.')] = False,
+    json: Json = False,
+) -> None:
+    """Learns to plan from demonstrations and measures success and path lengths.
+
+    A full run is stored in bench/results/bench_planner_TASK.json.
+    """
+    from eq_eval.cli.output import console
+    from eq_eval.planning.tasks import Extent
+    from eq_eval.planning.tasks import QUICK as QUICK_EXTENT
+    from eq_eval.planning.tasks import run_task
+
+    result = run_task(task, data, QUICK_EXTENT if quick else Extent(), console.print)
+    _finish(f'bench_planner_{task.lower()}', result, min(result['seeds']), quick, json,
+            f'planning, task {task}')
 
 
 def _measure(work: Work, ros: Ros, points: int, seed: int, quick: bool) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 import shlex
 import sys
@@ -43,8 +44,6 @@ def detector(
     seed: int = 0, threads: int = 2, json: Json = False,
 ) -> None:
     """Trains the LiDAR detector and writes its bundle to OUT/bundle."""
-    from dataclasses import replace
-
     from eq_eval.cli.output import emit
     from eq_eval.training.augmentation import Augmentation
     from eq_eval.training.detector import train_detector
@@ -57,8 +56,8 @@ def detector(
 
     config = DetectorConfig(point_cloud_range=point_cloud_range)
     config = plain_twin(config) if group == 'C1' else replace(config, group=group)
-    recipe = Recipe(config, Augmentation(yaw_degrees), iterations, batch_size,
-                    fraction=fraction, seed=seed, threads=threads)
+    recipe = Recipe(detector=config, augmentation=Augmentation(yaw_degrees), iterations=iterations,
+                    batch_size=batch_size, fraction=fraction, seed=seed, threads=threads)
     run = _run(scenes, num_scenes, scene_seed, iterations,
                lambda store, progress: train_detector(recipe, store, out, progress))
     record, scan, model = _record(run, num_scenes, scene_seed), _golden_scan(), run.exported()
@@ -111,8 +110,9 @@ def segmenter(
     config = _segmenter_config(trained, group, point_cloud_range)
     # What the ground is made of shows in its intensity alone, so that varies less.
     recipe = SegmenterRecipe(
-        config.detector, Augmentation(yaw_degrees, intensity=.2), iterations, batch_size,
-        learning_rate, fraction=fraction, seed=seed, threads=threads, segmenter=config,
+        detector=config.detector, augmentation=Augmentation(yaw_degrees, intensity=.2),
+        iterations=iterations, batch_size=batch_size, learning_rate=learning_rate,
+        fraction=fraction, seed=seed, threads=threads, segmenter=config,
         initial='' if trained is None else
         f'{trained.manifest.name} {trained.manifest.sha256["model.safetensors"]}',
         recorded='' if recorded is None else str(recorded))
@@ -142,11 +142,45 @@ def segmenter(
     emit(_summary(run, out, error), json, name)
 
 
+@app.command()
+def planner(
+    out: Out, maps: Annotated[int, typer.Option(help='Mazes with demonstrations.', min=1)] = 1000,
+    edge: Annotated[int, typer.Option(help='Cells along an edge of them.', min=5)] = 15,
+    iterations: int = 400, seed: int = 0, threads: int = 2, json: Json = False,
+) -> None:
+    """Trains the edge costs of mazes whose walls must be learnt; writes OUT/bundle."""
+    from rich.progress import Progress as Bar
+
+    from eq_eval.cli.output import console
+    from eq_eval.cli.output import emit
+    from eq_eval.planning.mazes import make_mazes
+    from eq_eval.planning.tasks import demonstrations
+    from eq_eval.planning.tasks import maze_recipe
+    from eq_eval.training.export import equivariance_error
+    from eq_eval.training.export import export_planner
+    from eq_eval.training.export import planner_signature
+    from eq_eval.training.planner import DemonstrationStream
+    from eq_eval.training.planner import train_planner
+
+    recipe = replace(maze_recipe(edge, maps, seed), iterations=iterations, threads=threads)
+    stream = DemonstrationStream(demonstrations(make_mazes(maps, edge, seed)), recipe)
+    with Bar(console=console) as bar:
+        running = bar.add_task('training', total=iterations)
+        run = train_planner(recipe, stream, out, lambda step, row: bar.update(
+            running, completed=step, description=f'loss {row["total"]:.3f}'))
+    record = _history(run, f'{maps} simulated mazes of {edge} x {edge} cells with their optimal '
+                           f'moves, seed {seed}')
+    model, signature = run.exported(), planner_signature(recipe.planner)
+    export_planner(model, recipe.planner, out / 'bundle', 'maze_planner', record,
+                   _card('maze_planner', 'What an edge of a graph costs, by what is known of its '
+                         'ends: whether a cell is free.', record, 'of cells\n  it knows free and '
+                         'not free only.'))
+    emit(_summary(run, out, equivariance_error(model, signature, 'C4')), json, 'maze_planner')
+
+
 def _segmenter_config(initial: Bundle | None, group: str, point_cloud_range: float
                       ) -> SegmenterConfig:
     """The network of the segmenter to start from, or else a new one."""
-    from dataclasses import replace
-
     from eq_eval.training.segmenter import SEGMENTATION
     from eq_perception.detection.config import DetectorConfig
     from eq_perception.panoptic.config import SegmenterConfig
@@ -185,14 +219,19 @@ def _golden_scan() -> Points:
 
 
 def _record(run: Training, num_scenes: int, scene_seed: int) -> dict[str, Any]:
-    """How the weights came to be."""
+    """How weights came to be that were trained on simulated scenes."""
+    return _history(
+        run, f'{num_scenes} simulated sequences of 3 scans, split train, seed {scene_seed}')
+
+
+def _history(run: Training, data: str) -> dict[str, Any]:
+    """How weights came to be."""
     from datetime import date
 
     from eq_eval.results import commit
     return {
         'command': shlex.join(['eq', *sys.argv[1:]]), 'seed': run.recipe.seed,
-        'iterations': run.step,
-        'data': f'{num_scenes} simulated sequences of 3 scans, split train, seed {scene_seed}',
+        'iterations': run.step, 'data': data,
         'wall_time_s': round(run.seconds), 'date': str(date.today()), 'commit': commit(),
         'torch_threads': run.recipe.threads, 'recipe': run.recipe.to_dict()}
 
@@ -216,11 +255,12 @@ def _card(name: str, purpose: str, record: dict[str, Any], limits: str) -> str:
     adapted = 'recorded' in record
     real = ('Of the recording, classes of points alone were learnt.' if adapted else
             'No real recording was used.')
+    where = (f" Range\n+-{record['point_cloud_range']:g} m." if 'point_cloud_range' in record
+             else '')
     terms = 'Apache-2.0' + ", and the terms of the recording's own licence" * adapted
     return f"""# {name}
 
-{purpose} Range
-+-{record['point_cloud_range']:g} m.
+{purpose}{where}
 
 - Training data: {record['data']}. {real}
 - Command: `{record['command']}` (seed {record['seed']}, {record['iterations']} iterations,

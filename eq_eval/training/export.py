@@ -22,6 +22,8 @@ from eq_core.runtime.acceptance import relative_error
 from eq_core.runtime.bundle import Bundle
 from eq_core.runtime.bundle import write_bundle
 from eq_core.runtime.representations import representation_from_dict
+from eq_navigation.config import PlannerConfig
+from eq_navigation.model import EdgeCost
 from eq_perception.detection.model import BevDetector
 from eq_perception.detection.model import HEADS
 from eq_perception.detection.preprocess import pillarize
@@ -33,6 +35,7 @@ from eq_perception.panoptic.preprocess import pillar_cells
 from eq_perception.panoptic.preprocess import point_rows
 
 OPSET = 20
+PLANNER_BLOCK = (1024, 8)   # nodes and neighbours of a block of edges
 LICENSE = 'Apache-2.0'
 TOLERANCE = {'fp32': {'golden': 1e-4, 'equivariance': 1e-4}}
 OUTPUT_LAW: dict[str, Mapping[str, Any]] = {
@@ -123,6 +126,33 @@ def export_segmenter(model: BevSegmenter, path: Path, golden_scan: Points, name:
               'classes': list(CLASS_NAMES), 'training': dict(training), 'license': terms}
     return _export(model, segmenter_signature(model, golden_scan), model.config.detector.group,
                    path, header, card)
+
+
+def planner_signature(config: PlannerConfig, seed: int = 0) -> Signature:
+    """Tells what the network of edge costs takes: a block of edges, here random ones."""
+    rng = np.random.default_rng(seed)
+    own, other = rng.random((2, *PLANNER_BLOCK, config.features), np.float32)
+    offset = rng.standard_normal((*PLANNER_BLOCK, 2)).astype(np.float32)
+    return Signature({'own': own, 'other': other, 'offset': offset},
+                     {'own': INVARIANT, 'other': INVARIANT, 'cost': INVARIANT,
+                      'offset': {'kind': 'pillar_points', 'vector_columns': [[0, 1]]}})
+
+
+def export_planner(model: EdgeCost, config: PlannerConfig, path: Path, name: str,
+                   training: Mapping[str, Any], card: str) -> Bundle:
+    """Writes the bundle of a trained network of edge costs.
+
+    Args:
+        model: The network, in eval mode, float32.
+        config: What it was built with.
+        path: Directory of the bundle.
+        name: Name of the model.
+        training: Command, seed, data, time, commit.
+        card: Text of the model card.
+    """
+    header = {'name': name, 'task': 'graph_planning', 'config': config.to_dict(),
+              'classes': [], 'training': dict(training), 'license': LICENSE}
+    return _export(model, planner_signature(config), 'D4', path, header, card)
 
 
 def _export(model: nn.Module, signature: Signature, group_name: str, path: Path,

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from eq_eval.training.recipe import Recipe
+from eq_eval.training.recipe import TrainingRecipe
 
 CHECKPOINT_SECONDS = 120.
 LOG_EVERY = 20
@@ -35,7 +35,7 @@ class Stream(Protocol):
 class Training:
     """State of a run: weights, their average, optimiser, schedule, step."""
 
-    def __init__(self, recipe: Recipe, build: Callable[[], nn.Module],
+    def __init__(self, recipe: TrainingRecipe, build: Callable[[], nn.Module],
                  losses: Callable[[nn.Module, Any], dict[str, Tensor]]) -> None:
         """Starts from the weights that `build` draws from the recipe's seed.
 

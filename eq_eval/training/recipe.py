@@ -9,30 +9,27 @@ from typing import Any
 
 from eq_core.errors import ConfigError
 from eq_eval.training.augmentation import Augmentation
+from eq_navigation.config import PlannerConfig
 from eq_perception.detection.config import DetectorConfig
 from eq_perception.panoptic.config import SegmenterConfig
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """One training run of the detector.
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecipe:
+    """What fixes any training run, besides the network and the samples.
 
     Attributes:
-        detector: Network and grid.
-        augmentation: Random changes of each sample.
         iterations: Optimiser steps.
-        batch_size: Scans of a step.
+        batch_size: Samples of a step.
         learning_rate: Peak of the one-cycle schedule.
         weight_decay: Of AdamW.
         warm_up: Part of the steps that raise the learning rate.
         averaging: Decay of the exponential moving average of the weights that is exported.
-        fraction: Part of the training scenes that is used.
+        fraction: Part of the training samples that is used.
         seed: Seed of weights and draws.
         threads: Threads of torch.
     """
 
-    detector: DetectorConfig = field(default_factory=DetectorConfig)
-    augmentation: Augmentation = field(default_factory=Augmentation)
     iterations: int = 4000
     batch_size: int = 4
     learning_rate: float = 3e-3
@@ -60,7 +57,20 @@ class Recipe:
         return asdict(self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Recipe(TrainingRecipe):
+    """One training run of the detector.
+
+    Attributes:
+        detector: Network and grid.
+        augmentation: Random changes of each sample.
+    """
+
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass(frozen=True, kw_only=True)
 class SegmenterRecipe(Recipe):
     """One training run of the segmenter.
 
@@ -75,3 +85,24 @@ class SegmenterRecipe(Recipe):
     points_per_scan: int = 8192
     initial: str = ''
     recorded: str = ''
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannerRecipe(TrainingRecipe):
+    """One training run of a planner.
+
+    Attributes:
+        planner: The network.
+        task: What is planned on.
+        maps: Maps with demonstrations that are learnt from.
+        value_iterations: Steps that a value travels in training; at run time the search is exact.
+    """
+
+    planner: PlannerConfig = field(default_factory=PlannerConfig)
+    task: str = 'mazes'
+    maps: int = 1000
+    value_iterations: int = 60
+    iterations: int = 400
+    batch_size: int = 32
+    learning_rate: float = 1e-2
+    averaging: float = .98

@@ -50,8 +50,8 @@ def store(tmp_path_factory):
 
 
 def test_training_finds_the_block_whichever_way_the_scene_is_turned(store, tmp_path):
-    recipe = Recipe(SMALL, Augmentation(), iterations=40, batch_size=4, seed=1,
-                    learning_rate=1e-2, averaging=.8)
+    recipe = Recipe(detector=SMALL, augmentation=Augmentation(), iterations=40, batch_size=4,
+                    seed=1, learning_rate=1e-2, averaging=.8)
     run = train_detector(recipe, store, tmp_path / 'run')
     rows = [json.loads(line) for line in (tmp_path / 'run/log.jsonl').read_text().splitlines()]
     assert rows[-1]['total'] < .5 * rows[0]['total']

@@ -1,0 +1,1 @@
+"""Planning problems and how planners fare on them."""

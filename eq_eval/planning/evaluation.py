@@ -1,0 +1,81 @@
+"""How often a planner gets to the goal, and how much longer its way is than the best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eq_eval.planning.mazes import free_edges
+from eq_eval.planning.mazes import Mazes
+from eq_navigation.graph import GeometricGraph
+from eq_navigation.search import cost_to_go
+from eq_navigation.search import NONE
+
+Double = NDArray[np.float64]
+Costs = Callable[[GeometricGraph], Double]
+
+
+@dataclass
+class Score:
+    """Success and SPL, added up over queries.
+
+    SPL is success weighted by path length (Anderson et al. 2018): the mean over all queries of
+    success times optimal length over the length that was gone.
+    """
+
+    shares: list[float] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
+
+    def add(self, length: float, optimal: float) -> None:
+        """Adds a query: the length gone, infinite if the goal was missed, and the best."""
+        self.shares.append(optimal / length if np.isfinite(length) else 0.)
+
+    def result(self) -> dict[str, Any]:
+        """Percentages, queries, and median time of a map's plan [ms]."""
+        share = np.array(self.shares)
+        return {'success': 100 * float((share > 0).mean()), 'spl': 100 * float(share.mean()),
+                'queries': len(share),
+                'p50_ms': float(np.median(self.milliseconds)) if self.milliseconds else None}
+
+
+def evaluate_mazes(costs: Costs, mazes: Mazes, starts: int, seed: int = 0) -> dict[str, Any]:
+    """Plans from random starts to the goal of every maze, whose walls are nodes like others.
+
+    The planner searches all cells on the costs it has learnt; who steps on a wall has failed.
+
+    Args:
+        costs: From a graph to (N, K) costs; the one feature is 1 on free cells and 0 on walls.
+        mazes: Mazes.
+        starts: Starts of each, among the free cells that the goal can be reached from.
+        seed: Of the starts.
+    """
+    lattice, score = mazes.lattice(), Score()
+    rng = np.random.default_rng(seed)
+    for number, free in enumerate(mazes.free):
+        goal, flat = mazes.goal_row(number), free.reshape(-1)
+        graph = mazes.graph(lattice, number)
+        began = perf_counter()
+        edges = graph.matrix(np.where(graph.mask, costs(graph), np.inf))
+        towards = cost_to_go(edges, goal)[1]
+        score.milliseconds.append(1e3 * (perf_counter() - began))
+        optimal = cost_to_go(free_edges(lattice, free), goal)[0]
+        able = np.flatnonzero(np.isfinite(optimal) & (optimal > 0))
+        for start in rng.choice(able, starts) if len(able) else ():
+            score.add(_walk(towards, flat, int(start), goal), float(optimal[start]))
+    return score.result()
+
+
+def _walk(towards: NDArray[np.int32], free: NDArray[np.bool_], start: int, goal: int) -> float:
+    """Steps from start to goal along the plan, infinite if it leads over a wall or nowhere."""
+    node, steps = start, 0
+    while node != goal:
+        node, steps = int(towards[node]), steps + 1
+        if node == NONE or not free[node] or steps > len(free):
+            return np.inf
+    return float(steps)

@@ -1,0 +1,116 @@
+"""Trains the network of edge costs through value iteration, from demonstrated moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import nn
+from torch import Tensor
+
+from eq_eval.training.loop import Progress
+from eq_eval.training.loop import run_training
+from eq_eval.training.loop import Stream
+from eq_eval.training.loop import Training
+from eq_eval.training.recipe import PlannerRecipe
+from eq_navigation.graph import GeometricGraph
+from eq_navigation.losses import imitation_loss
+from eq_navigation.model import EdgeCost
+from eq_navigation.model import value_iteration
+
+
+@dataclass(frozen=True, eq=False)
+class Demonstration:
+    """A graph on which somebody showed the way.
+
+    Attributes:
+        graph: The graph.
+        goal: Row of the goal.
+        action: (N,) int64, column of the neighbour that was gone to; -1 where nobody was seen.
+    """
+
+    graph: GeometricGraph
+    goal: int
+    action: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class PlannerBatch:
+    """Some demonstrations as one graph without edges between them.
+
+    Attributes:
+        feature: (N, F).
+        neighbor: (N, K).
+        mask: (N, K).
+        offset: (N, K, 2) [m].
+        goal: (B,) rows.
+        action: (N,), 0 where there is no demonstration.
+        weight: (N,) 1 where there is one, else 0.
+    """
+
+    feature: Tensor
+    neighbor: Tensor
+    mask: Tensor
+    offset: Tensor
+    goal: Tensor
+    action: Tensor
+    weight: Tensor
+
+    @classmethod
+    def of(cls, demonstrations: list[Demonstration]) -> PlannerBatch:
+        """Puts graphs beside each other; all must have neighbourhoods of one width."""
+        first = np.cumsum([0, *(len(each.graph) for each in demonstrations)])
+        shown = np.concatenate([each.action for each in demonstrations])
+        return cls(*(torch.from_numpy(value) for value in (
+            np.concatenate([each.graph.feature for each in demonstrations]),
+            np.concatenate([each.graph.neighbor + start
+                            for each, start in zip(demonstrations, first[:-1], strict=True)]),
+            np.concatenate([each.graph.mask for each in demonstrations]),
+            np.concatenate([each.graph.offset() for each in demonstrations]).astype(np.float32),
+            np.array([each.goal + start
+                      for each, start in zip(demonstrations, first[:-1], strict=True)]),
+            np.maximum(shown, 0), (shown >= 0).astype(np.float32))))
+
+
+@dataclass(frozen=True)
+class DemonstrationStream:
+    """Batch number -> batch, drawn from a list; a pure function of the seed."""
+
+    demonstrations: list[Demonstration]
+    recipe: PlannerRecipe
+
+    def batches(self, first: int, last: int) -> Iterator[PlannerBatch]:
+        """Yields batches `first` .. `last` - 1."""
+        for number in range(first, last):
+            rng = np.random.default_rng([self.recipe.seed, number])
+            chosen = rng.integers(len(self.demonstrations), size=self.recipe.batch_size)
+            yield PlannerBatch.of([self.demonstrations[row] for row in chosen])
+
+
+def planner_losses(model: nn.Module, batch: PlannerBatch, iterations: int) -> dict[str, Tensor]:
+    """Loss of a batch: edges are judged, values travel, the demonstrated move should be best."""
+    cost = model(batch.feature[:, None].expand(-1, batch.neighbor.shape[1], -1),
+                 batch.feature[batch.neighbor], batch.offset)['cost']
+    going = value_iteration(cost, batch.neighbor, batch.mask, batch.goal, iterations)
+    loss = imitation_loss(going, batch.action, batch.weight)
+    return {'imitation': loss, 'total': loss}
+
+
+def train_planner(recipe: PlannerRecipe, stream: Stream, folder: Path,
+                  progress: Progress | None = None) -> Training:
+    """Runs (or continues) a training.
+
+    Args:
+        recipe: The run.
+        stream: Batches of demonstrations.
+        folder: Receives ``checkpoint.pt``, ``recipe.json`` and ``log.jsonl``.
+        progress: Called with step and averaged losses now and then.
+    """
+    losses = partial(planner_losses, iterations=recipe.value_iterations)
+    return run_training(Training(recipe, lambda: EdgeCost(recipe.planner), losses), stream, folder,
+                        progress)

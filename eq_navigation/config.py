@@ -1,0 +1,54 @@
+"""Everything that fixes a planner besides its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import fields
+from typing import Any
+
+from eq_core.errors import ConfigError
+
+TORCH_MODEL = 'eq_navigation.model:build_from_manifest'
+
+
+@dataclass(frozen=True)
+class PlannerConfig:
+    """The network of edge costs.
+
+    Attributes:
+        features: Numbers known of each node.
+        channels: Width of the network.
+    """
+
+    features: int = 1
+    channels: int = 32
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            ConfigError: A value is out of range; the text names it.
+        """
+        for each in fields(self):
+            if getattr(self, each.name) < 1:
+                raise ConfigError(f'{each.name} must be at least 1, got '
+                                  f'{getattr(self, each.name)}')
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a manifest, with the name of the function that builds the network."""
+        return {**asdict(self), 'torch_model': TORCH_MODEL}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PlannerConfig:
+        """Reads a manifest's configuration.
+
+        Raises:
+            ConfigError: A name is unknown.
+        """
+        settings = {name: value for name, value in values.items() if name != 'torch_model'}
+        unknown = set(settings) - {each.name for each in fields(cls)}
+        if unknown:
+            raise ConfigError(f'planner settings must be known, unknown are {sorted(unknown)}')
+        return cls(**settings)
