@@ -1,10 +1,10 @@
-"""The network that tells what an edge costs, and the planner that its training goes through.
+"""The network that tells what ground costs, and the planner that its training goes through.
 
-Edge-Bellman: costs per metre are invariants of what is known of both ends, value iteration takes
-the best neighbour (not the best channel, as VIN does), so that at run time exact search on the
-very same costs gives the path that the network meant. Law of it all: E(2) and scale: turning,
-mirroring, moving or enlarging the graph leaves costs per metre, values in units of the scale and
-the chosen neighbours.
+Edge-Bellman: an edge costs the mean of a positive scalar field along it, an invariant of what is
+known of both ends, and value iteration takes the best neighbour (not the best channel, as VIN
+does), so that at run time exact search on the very same costs gives the path that the network
+meant. Law of it all: E(2) and scale: turning, mirroring, moving or enlarging the graph leaves
+costs per metre, values in units of the scale and the chosen neighbours.
 """
 
 from __future__ import annotations
@@ -31,9 +31,8 @@ class EdgeCost(nn.Module):
         """Builds the network with random weights."""
         super().__init__()
         width = config.channels
-        self.embed = nn.Sequential(nn.Linear(config.features, width), nn.ReLU(),
-                                   nn.Linear(width, width))
-        self.judge = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, 1))
+        self.judge = nn.Sequential(nn.Linear(config.features, width), nn.ReLU(),
+                                   nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
 
     def forward(self, own: Tensor, other: Tensor, offset: Tensor) -> dict[str, Tensor]:
         """Judges edges.
@@ -46,11 +45,12 @@ class EdgeCost(nn.Module):
         Returns:
             ``'cost'`` -> (...,) costs, 0 where the offset is.
         """
-        own, other = self.embed(own), self.embed(other)
-        both = torch.cat([own + other, (own - other).abs()], -1)
-        # Smoothly bounded, so that no cost is ever zero or infinite.
-        exponent = LARGEST * torch.tanh(self.judge(both).squeeze(-1) / LARGEST)
-        return {'cost': offset.square().sum(-1).sqrt() * torch.exp(exponent)}
+        rate = (self._rate(own) + self._rate(other)) / 2    # the trapezoidal rule
+        return {'cost': offset.square().sum(-1).sqrt() * rate}
+
+    def _rate(self, feature: Tensor) -> Tensor:
+        """Cost per metre at a place; smoothly bounded, so that none is zero or infinite."""
+        return torch.exp(LARGEST * torch.tanh(self.judge(feature).squeeze(-1) / LARGEST))
 
 
 def value_iteration(cost: Tensor, neighbor: Tensor, mask: Tensor, goal: Tensor, iterations: int

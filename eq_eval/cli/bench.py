@@ -87,8 +87,8 @@ def planner(
     A full run is stored in bench/results/bench_planner_TASK.json.
     """
     from eq_eval.cli.output import console
-    from eq_eval.planning.tasks import Extent
-    from eq_eval.planning.tasks import QUICK as QUICK_EXTENT
+    from eq_eval.planning.extent import Extent
+    from eq_eval.planning.extent import QUICK as QUICK_EXTENT
     from eq_eval.planning.tasks import run_task
 
     result = run_task(task, data, QUICK_EXTENT if quick else Extent(), console.print)

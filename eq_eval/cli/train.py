@@ -144,38 +144,36 @@ def segmenter(
 
 @app.command()
 def planner(
-    out: Out, maps: Annotated[int, typer.Option(help='Mazes with demonstrations.', min=1)] = 1000,
-    edge: Annotated[int, typer.Option(help='Cells along an edge of them.', min=5)] = 15,
-    iterations: int = 400, seed: int = 0, threads: int = 2, json: Json = False,
+    out: Out, task: Annotated[str, typer.Option(help='mazes or terrain.')] = 'terrain',
+    maps: Annotated[int, typer.Option(help='Maps with demonstrations.', min=1)] = 100,
+    seed: int = 0, threads: int = 2, json: Json = False,
 ) -> None:
-    """Trains the edge costs of mazes whose walls must be learnt; writes OUT/bundle."""
+    """Trains the costs of a planner from shown moves; writes its bundle to OUT/bundle."""
     from rich.progress import Progress as Bar
 
     from eq_eval.cli.output import console
     from eq_eval.cli.output import emit
-    from eq_eval.planning.mazes import make_mazes
-    from eq_eval.planning.tasks import demonstrations
-    from eq_eval.planning.tasks import maze_recipe
+    from eq_eval.planning.lessons import LESSONS
     from eq_eval.training.export import equivariance_error
     from eq_eval.training.export import export_planner
     from eq_eval.training.export import planner_signature
     from eq_eval.training.planner import DemonstrationStream
     from eq_eval.training.planner import train_planner
 
-    recipe = replace(maze_recipe(edge, maps, seed), iterations=iterations, threads=threads)
-    stream = DemonstrationStream(demonstrations(make_mazes(maps, edge, seed)), recipe)
+    if task not in LESSONS:
+        raise typer.BadParameter(f'--task must be one of {sorted(LESSONS)}, got {task!r}')
+    lesson = LESSONS[task]
+    recipe = replace(lesson.recipe(maps, seed), threads=threads)
+    stream = DemonstrationStream(lesson.show(maps, seed), recipe)
     with Bar(console=console) as bar:
-        running = bar.add_task('training', total=iterations)
+        running = bar.add_task('training', total=recipe.iterations)
         run = train_planner(recipe, stream, out, lambda step, row: bar.update(
             running, completed=step, description=f'loss {row["total"]:.3f}'))
-    record = _history(run, f'{maps} simulated mazes of {edge} x {edge} cells with their optimal '
-                           f'moves, seed {seed}')
+    record = _history(run, f'{maps} {lesson.maps}, seed {seed}')
     model, signature = run.exported(), planner_signature(recipe.planner)
-    export_planner(model, recipe.planner, out / 'bundle', 'maze_planner', record,
-                   _card('maze_planner', 'What an edge of a graph costs, by what is known of its '
-                         'ends: whether a cell is free.', record, 'of cells\n  it knows free and '
-                         'not free only.'))
-    emit(_summary(run, out, equivariance_error(model, signature, 'C4')), json, 'maze_planner')
+    export_planner(model, recipe.planner, out / 'bundle', lesson.name, record,
+                   _card(lesson.name, lesson.purpose, record, lesson.limits))
+    emit(_summary(run, out, equivariance_error(model, signature, 'C4')), json, lesson.name)
 
 
 def _segmenter_config(initial: Bundle | None, group: str, point_cloud_range: float

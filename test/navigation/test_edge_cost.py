@@ -8,10 +8,10 @@ from eq_core.errors import InputError
 from eq_core.runtime.acceptance import equivariance_errors
 from eq_core.runtime.selection import open_session
 from eq_eval.planning.evaluation import evaluate_mazes
+from eq_eval.planning.maze_tasks import demonstrations
+from eq_eval.planning.maze_tasks import learn_mazes
 from eq_eval.planning.mazes import free_edges
 from eq_eval.planning.mazes import make_mazes
-from eq_eval.planning.tasks import demonstrations
-from eq_eval.planning.tasks import learn_mazes
 from eq_eval.training.export import equivariance_error
 from eq_eval.training.export import export_planner
 from eq_eval.training.export import planner_signature

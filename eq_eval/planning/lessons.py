@@ -1,0 +1,62 @@
+"""What planners can be taught without any data: the shipped weights come from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from eq_eval.planning.maze_tasks import demonstrations
+from eq_eval.planning.maze_tasks import maze_recipe
+from eq_eval.planning.mazes import make_mazes
+from eq_eval.planning.terrain import grid_terrain
+from eq_eval.planning.terrain_tasks import terrain_recipe
+from eq_eval.planning.terrain_tasks import TRAIN_EDGE
+from eq_eval.training.planner import Demonstration
+from eq_eval.training.recipe import PlannerRecipe
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A task with maps of our own making.
+
+    Attributes:
+        name: Of the model.
+        recipe: From number of maps and seed to the training.
+        show: From the same to the demonstrations.
+        maps: What the maps are, for the record.
+        purpose: What the model is for, for its card.
+        limits: What it is not.
+    """
+
+    name: str
+    recipe: Callable[[int, int], PlannerRecipe]
+    show: Callable[[int, int], list[Demonstration]]
+    maps: str
+    purpose: str
+    limits: str
+
+
+def _mazes(maps: int, seed: int) -> list[Demonstration]:
+    return demonstrations(make_mazes(maps, TRAIN_EDGE, seed))
+
+
+def _terrain(maps: int, seed: int) -> list[Demonstration]:
+    rng = np.random.default_rng([seed, TRAIN_EDGE])
+    return [grid_terrain(TRAIN_EDGE, rng).demonstrate(rng) for _ in range(maps)]
+
+
+LESSONS = {
+    'mazes': Lesson(
+        'maze_planner', lambda maps, seed: maze_recipe(TRAIN_EDGE, maps, seed), _mazes,
+        'simulated mazes of 15 x 15 cells with their optimal moves',
+        'What it costs to step on a cell, from whether it is free.',
+        'all it knows of\n  a cell is whether it is free.'),
+    'terrain': Lesson(
+        'graph_planner', terrain_recipe, _terrain,
+        'simulated maps of 15 x 15 cells with hidden costs and the best moves',
+        'What ground costs per metre, from four numbers that are known of it.',
+        'the law that it has\n  learnt is that of the benchmark (`docs/planner.md`); train it on '
+        'your own ground.'),
+}
