@@ -121,31 +121,63 @@ class GeometricGraph:
         return int(np.square(self.position - xy).sum(1).argmin())
 
 
+def grid_neighbors(traversable: Mask, diagonal: bool = True) -> tuple[NDArray[np.int32], Mask]:
+    """Finds the moves between traversable cells.
+
+    Args:
+        traversable: (H, W).
+        diagonal: Whether there are diagonal steps; they need both cells beside them free.
+
+    Returns:
+        (N, K) int32 rows of the cells in the order of ``np.flatnonzero(traversable)`` that the
+        `STEPS` lead to, and (N, K) whether there is such a move.
+    """
+    height, width = traversable.shape
+    free = np.pad(traversable, 1)
+    number = np.zeros(free.shape, np.int32)
+    number[1:-1, 1:-1] = np.cumsum(traversable.reshape(-1), dtype=np.int32).reshape(height, width)
+    number -= 1
+
+    def beside(field: NDArray, dy: int, dx: int) -> NDArray:
+        return field[1 + dy:1 + dy + height, 1 + dx:1 + dx + width]
+    cells = np.flatnonzero(traversable)
+    steps = STEPS if diagonal else STEPS[:4]
+    neighbor, mask = np.empty((len(cells), len(steps)), np.int32), np.empty(
+        (len(cells), len(steps)), bool)
+    for column, (dy, dx) in enumerate(steps):
+        open_to = beside(free, dy, dx)
+        if dy and dx:
+            open_to = open_to & beside(free, dy, 0) & beside(free, 0, dx)
+        mask[:, column] = open_to.reshape(-1)[cells]
+        neighbor[:, column] = beside(number, dy, dx).reshape(-1)[cells]
+    return neighbor, mask
+
+
+def grid_edges(traversable: Mask, resolution: float) -> csr_matrix:
+    """The moves between traversable cells, 8 ways, as a sparse matrix of lengths [m]."""
+    neighbor, mask = grid_neighbors(traversable)
+    length = (np.hypot(*STEPS.T) * resolution)[None]
+    start = np.concatenate([[0], np.cumsum(mask.sum(1), dtype=np.int32)], dtype=np.int32)
+    return csr_matrix((np.broadcast_to(length, mask.shape)[mask], neighbor[mask], start),
+                      (len(mask), len(mask)))
+
+
 def grid_graph(traversable: Mask, world: OccupancyMap, diagonal: bool = True) -> GeometricGraph:
     """Makes every traversable cell a place, with its neighbours beside it.
 
     Args:
         traversable: (H, W).
         world: Tells where cells are.
-        diagonal: Whether there are diagonal steps; they need both cells beside them free.
+        diagonal: See `grid_neighbors`.
 
     Returns:
         Places in the order of ``np.flatnonzero(traversable)``.
     """
-    height, width = traversable.shape
-    row_of = np.full((height + 2, width + 2), -1, np.int64)
-    inner = row_of[1:-1, 1:-1]
-    count = int(traversable.sum())
-    inner[traversable] = np.arange(count)
+    neighbor, mask = grid_neighbors(traversable, diagonal)
     rows, columns = np.nonzero(traversable)
-    steps = STEPS if diagonal else STEPS[:4]
-    neighbor = np.stack([row_of[rows + 1 + dy, columns + 1 + dx] for dy, dx in steps], -1)
-    mask = neighbor >= 0
-    for number, (dy, dx) in enumerate(steps[4:], 4):
-        mask[:, number] &= ((row_of[rows + 1 + dy, columns + 1] >= 0)
-                            & (row_of[rows + 1, columns + 1 + dx] >= 0))
-    return GeometricGraph(world.centre(rows, columns), np.where(mask, neighbor, 0), mask,
-                          np.zeros((count, 0), np.float32))
+    return GeometricGraph(world.centre(rows, columns),
+                          np.where(mask, neighbor, 0).astype(np.int64), mask,
+                          np.zeros((len(mask), 0), np.float32))
 
 
 def radius_graph(position: Double, radius: float, k: int, traversable: Mask | None = None,

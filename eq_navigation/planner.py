@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from eq_core.errors import ConfigError
-from eq_navigation.graph import GeometricGraph
-from eq_navigation.graph import grid_graph
+from eq_navigation.graph import grid_edges
 from eq_navigation.occupancy import OccupancyMap
 from eq_navigation.search import shortest_route
 from eq_navigation.segments import segments_free
@@ -117,9 +116,13 @@ class _Prepared:
 
     world: OccupancyMap
     traversable: Mask
-    graph: GeometricGraph
     edges: csr_matrix
-    node: NDArray[np.int64]
+    cell: NDArray[np.int64]     # (N,) of each node
+    node: NDArray[np.int64]     # (H * W,) of each cell, -1 where there is none
+
+    def place(self, nodes: NDArray[np.int64]) -> Double:
+        """(..., 2) centres of nodes [m]."""
+        return self.world.centre(*np.divmod(self.cell[nodes], self.traversable.shape[1]))
 
 
 class _Refusal(Exception):
@@ -168,44 +171,47 @@ class Planner:
         ready = self._prepare(world)
         first = self._node(ready, start, 'start', 0.)
         last = self._node(ready, goal, 'goal', self.config.tolerance)
-        distance = float(np.linalg.norm(ready.graph.position[first] - ready.graph.position[last]))
-        route = shortest_route(ready.edges, first, last,
+        distance = float(np.linalg.norm(ready.place(first) - ready.place(last)))
+        route = shortest_route(ready.edges, int(first), int(last),
                                DETOUR * distance + 10 * world.resolution)
         if not len(route.nodes):
             raise _Refusal(ErrorCode.NO_VALID_PATH, f'no way leads from {start[:2]} to {goal[:2]}')
-        moved = ready.node[world.locate(goal[:2])[:2]] != last
-        end = ready.graph.position[last] if moved else goal[:2]
-        path = np.concatenate([start[None, :2], ready.graph.position[route.nodes[1:-1]],
-                               end[None]])
+        moved = last != self._node_at(ready, goal)
+        end = ready.place(last) if moved else goal[:2]
+        path = np.concatenate([start[None, :2], ready.place(route.nodes[1:-1]), end[None]])
         return self._finish(ready, path, float(goal[2]))
 
     def _prepare(self, world: OccupancyMap) -> _Prepared:
         if self._prepared is None or self._prepared.world is not world:
             traversable = world.traversable(self.config.robot_radius, self.config.occupied,
                                             self.config.allow_unknown)
-            graph = grid_graph(traversable, world)
-            node = np.full(traversable.shape, -1)
-            node[traversable] = np.arange(len(graph))
-            self._prepared = _Prepared(world, traversable, graph, graph.matrix(graph.length),
-                                       node)
+            cell = np.flatnonzero(traversable)
+            node = np.full(traversable.size, -1)
+            node[cell] = np.arange(len(cell))
+            self._prepared = _Prepared(
+                world, traversable, grid_edges(traversable, world.resolution), cell, node)
         return self._prepared
 
-    def _node(self, ready: _Prepared, pose: Double, name: str, tolerance: float) -> int:
+    def _node_at(self, ready: _Prepared, pose: Double) -> int:
+        row, column, _ = ready.world.locate(pose[:2])
+        return int(ready.node[row * ready.traversable.shape[1] + column])
+
+    def _node(self, ready: _Prepared, pose: Double, name: str, tolerance: float
+              ) -> NDArray[np.int64]:
         """Row of the cell that a pose is in, or of one near enough."""
-        row, column, inside = ready.world.locate(pose[:2])
         at_start = name == 'start'
-        if not inside:
+        if not ready.world.locate(pose[:2])[2]:
             raise _Refusal(ErrorCode.START_OUTSIDE_MAP if at_start else ErrorCode.GOAL_OUTSIDE_MAP,
                            f'{name} {pose[:2]} is off the map')
-        node = int(ready.node[row, column])
-        if node < 0 and tolerance and len(ready.graph):
-            nearest = ready.graph.nearest(pose[:2])
-            if np.linalg.norm(ready.graph.position[nearest] - pose[:2]) <= tolerance:
-                node = nearest
+        node = self._node_at(ready, pose)
+        if node < 0 and tolerance and len(ready.cell):
+            apart = np.linalg.norm(ready.place(np.arange(len(ready.cell))) - pose[:2], axis=1)
+            if apart.min() <= tolerance:
+                node = int(apart.argmin())
         if node < 0:
             raise _Refusal(ErrorCode.START_OCCUPIED if at_start else ErrorCode.GOAL_OCCUPIED,
                            f'{name} {pose[:2]} is occupied or too near to something')
-        return node
+        return np.asarray(node)
 
     def _finish(self, ready: _Prepared, path: Double, yaw: float) -> Double:
         """Smooths, checks and turns places into poses."""

@@ -9,6 +9,7 @@ from typing import Any
 from eq_core.errors import InputError
 from eq_eval.planning.extent import Extent
 from eq_eval.planning.extent import Say
+from eq_eval.planning.map_tasks import real_maps
 from eq_eval.planning.maze_tasks import mazes_15
 from eq_eval.planning.maze_tasks import mazes_larger
 from eq_eval.planning.maze_tasks import mazes_turned
@@ -17,7 +18,7 @@ from eq_eval.planning.terrain_tasks import terrain_costs
 
 TASKS: dict[str, Callable[[Path, Extent, Say], dict[str, Any]]] = {
     'N1': mazes_15, 'N2': mazes_larger, 'N3': mazes_turned, 'N4': terrain_costs,
-    'N5': scattered_places}
+    'N5': scattered_places, 'N8': real_maps}
 
 
 def run_task(name: str, data: Path, extent: Extent, say: Say) -> dict[str, Any]:

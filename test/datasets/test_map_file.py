@@ -74,5 +74,5 @@ def test_exact_search_finds_the_published_lengths(shared_data, name):
         start, goal = (int(row[world.locate(place)[:2]])
                        for place in problem_ends(world, problem))
         route = shortest_route(edges, start, goal, 2 * problem.length + 1)
-        # Published with 6 digits, and some files with sqrt 2 cut to as many.
-        assert route.cost == pytest.approx(problem.length, rel=5e-6, abs=1e-4)
+        rounded = float(f'{route.cost:.6g}')    # some files have no more digits
+        assert min(abs(route.cost - problem.length), abs(rounded - problem.length)) < 1e-4
