@@ -29,7 +29,7 @@ from eq_ros.box_checks import check_boxes
 from eq_ros.panoptic import encode_panoptic
 
 DETECTOR_STAGES = ('decode', 'preprocess', 'inference', 'postprocess', 'encode')
-SEGMENTER_STAGES = ('decode', 'preprocess', 'inference', 'tracking', 'postprocess', 'encode')
+SEGMENTER_STAGES = ('decode', 'preprocess', 'inference', 'postprocess', 'tracking', 'encode')
 SCAN_PERIOD = 100_000_000   # [ns]
 SENSOR = 'hdl64e'
 WARM_UP = 5          # runs that are not counted

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import fields
-from dataclasses import replace
 from itertools import groupby
 from time import perf_counter
 from typing import Any
@@ -198,8 +197,7 @@ def run_sequence(segmenter: AnySegmenter, scans: Sequence[LabeledScan], with_pos
     """Segments a sequence from its beginning.
 
     Returns:
-        The answer to each scan, with those of its objects that the node publishes (seen often
-        enough to be believed), and the time each took [s].
+        The answer to each scan, and the time each took [s].
     """
     segmenter.reset()
     answers, seconds = [], []
@@ -207,9 +205,6 @@ def run_sequence(segmenter: AnySegmenter, scans: Sequence[LabeledScan], with_pos
         began = perf_counter()
         found = segmenter.segment(scan.points, scan.pose if with_poses else None)
         seconds.append(perf_counter() - began)
-        tracker = getattr(segmenter, 'tracker', None)
-        if tracker is not None:
-            found = replace(found, objects=found.objects.select(tracker.confirmed))
         answers.append(found)
     return answers, seconds
 

@@ -80,12 +80,13 @@ def segmenter_signature(model: BevSegmenter, scan: Points) -> Signature:
     config = model.config
     detector = detector_signature(model.bev, scan)
     pillars = pillarize(scan, config.detector)
-    features, row = padded(point_rows(scan, pillars, config), config)
+    rows = point_rows(scan, pillars, config)
+    features, row = padded(rows, config)
     return Signature(
         {**detector.inputs, 'pillar_cells': pillar_cells(pillars, config.detector),
-         'point_features': features, 'point_row': row},
+         'pillar_columns': rows.columns, 'point_features': features, 'point_row': row},
         {**detector.law, 'pillar_cells': {'kind': 'cell_index', 'edge': config.detector.head_size},
-         'point_features': INVARIANT, 'point_row': INVARIANT,
+         'pillar_columns': INVARIANT, 'point_features': INVARIANT, 'point_row': INVARIANT,
          **{name: OUTPUT_LAW[representation] for name, representation in PANOPTIC_HEADS.items()},
          'semantics': INVARIANT})
 

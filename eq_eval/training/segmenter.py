@@ -68,6 +68,7 @@ def segmenter_losses(model: nn.Module, batch: PanopticBatch) -> dict[str, Tensor
         fields = model(torch.from_numpy(batch.pillar_points),
                        torch.from_numpy(batch.pillar_index),
                        torch.from_numpy(batch.pillar_cells),
+                       torch.from_numpy(batch.pillar_columns),
                        torch.from_numpy(batch.point_features),
                        torch.from_numpy(batch.point_row))
     return panoptic_loss(fields, batch.targets, batch.panoptic)

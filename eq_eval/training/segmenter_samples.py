@@ -38,6 +38,7 @@ class PanopticBatch(Batch):
     """A batch of the detector, and chosen points of its newest scans."""
 
     pillar_cells: NDArray[np.int64]
+    pillar_columns: NDArray[np.float32]
     point_features: NDArray[np.float32]
     point_row: NDArray[np.int64]
     panoptic: list[PanopticTargets]
@@ -142,6 +143,7 @@ def _joined(samples: list[tuple[Pillars, Targets, PanopticTargets]], config: Det
     return PanopticBatch(
         np.concatenate([pillars.points for pillars, _, _ in samples]), np.stack(index),
         [targets for _, targets, _ in samples],
-        np.concatenate(around), np.concatenate([each.features for _, _, each in samples]),
+        np.concatenate(around), np.concatenate([each.columns for _, _, each in samples]),
+        np.concatenate([each.features for _, _, each in samples]),
         np.concatenate(row),
         [each for _, _, each in samples])

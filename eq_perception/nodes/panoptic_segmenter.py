@@ -23,7 +23,6 @@ from eq_perception.panoptic.config import SegmenterConfig
 from eq_perception.panoptic.segmenter import PanopticScan
 from eq_perception.panoptic.segmenter import Segmenter
 from eq_perception.tracking.checks import check_pose
-from eq_perception.tracking.tracker import Tracker
 from eq_ros import qos
 from eq_ros.accounting import Ticket
 from eq_ros.cloud_node import CloudNode
@@ -90,7 +89,6 @@ class SegmenterFace(Protocol):
 
     config: SegmenterConfig
     timing: dict[str, float]
-    tracker: Tracker
 
     def segment(self, points: Points, pose: NDArray[np.float64] | None) -> PanopticScan:
         """Segments the next scan of a sequence."""
@@ -192,7 +190,7 @@ class PanopticSegmenterNode(CloudNode[Parameters, SegmenterFace]):
             pose = self._pose(points)
         if len(points):
             scan = model.segment(points, pose)
-            objects = scan.objects.select(model.tracker.confirmed)
+            objects = scan.objects
             ticket.add_stages(model.timing)
         else:
             scan, objects = _nothing(points), Boxes3D.empty(points.frame_id, points.stamp)

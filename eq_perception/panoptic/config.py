@@ -13,7 +13,7 @@ from eq_core.errors import ConfigError
 from eq_perception.detection.config import DetectorConfig
 
 TORCH_MODEL = 'eq_perception.panoptic.model:build_from_manifest'
-POINT_FEATURES = 29   # see `preprocess.PointRows`
+POINT_FEATURES = 11   # see `preprocess.PointRows`
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class SegmenterConfig:
         detector: The shared BEV network, its grid and its detection heads.
         pillar_channels: Regular fields of a pillar's own feature. The dense width is this times
             the order of the group.
+        column_channels: Width of the network that joins the features of a pillar.
         point_channels: Width of the network that classifies single points.
         max_points: Rows of the point input; of larger scans an even part is classified and the
             others take the class of a neighbour in the same pillar.
@@ -36,6 +37,7 @@ class SegmenterConfig:
 
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     pillar_channels: int = 16
+    column_channels: int = 128
     point_channels: int = 64
     max_points: int = 131072
     instance_distance: float = .9
@@ -49,7 +51,8 @@ class SegmenterConfig:
         Raises:
             ConfigError: A value is out of range; the text names it.
         """
-        for name in ('pillar_channels', 'point_channels', 'max_points', 'min_instance_points'):
+        for name in ('pillar_channels', 'column_channels', 'point_channels', 'max_points',
+                     'min_instance_points'):
             if getattr(self, name) < 1:
                 raise ConfigError(f'{name} must be at least 1, got {getattr(self, name)}')
         if self.detector.grid != 'cartesian':

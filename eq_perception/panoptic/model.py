@@ -22,6 +22,7 @@ from eq_perception.detection.model import BevDetector
 from eq_perception.detection.model import HEADS
 from eq_perception.detection.model import plain_twin as plain_detector
 from eq_perception.panoptic.classes import CLASS_NAMES
+from eq_perception.panoptic.columns import COLUMN_FEATURES
 from eq_perception.panoptic.config import POINT_FEATURES
 from eq_perception.panoptic.config import SegmenterConfig
 
@@ -31,36 +32,53 @@ BILINEAR = (9 / 16, 3 / 16, 3 / 16, 1 / 16)
 # Field -> representation; `semantics` beside them is invariant, per point.
 PANOPTIC_HEADS = {'centerness': 'trivial', 'instance_offset': 'frequency_1'}
 OUTPUTS = (*HEADS, *PANOPTIC_HEADS, 'semantics')
-INPUTS = ('pillar_points', 'pillar_index', 'pillar_cells', 'point_features', 'point_row')
+INPUTS = ('pillar_points', 'pillar_index', 'pillar_cells', 'pillar_columns', 'point_features',
+          'point_row')
 
 
 class PointClassifier(nn.Module):
-    """A small network for each point, fed with the invariant feature of its pillar.
+    """A small network for each pillar, and one for each point in it.
 
     Law: invariant in, invariant out.
     """
 
-    def __init__(self, channels: int) -> None:
-        """Builds the layers."""
-        super().__init__()
-        self.lift = nn.Linear(POINT_FEATURES, channels)
-        self.mix = nn.Linear(channels, channels)
-        self.classify = nn.Linear(channels, len(CLASS_NAMES))
+    def __init__(self, pillar_width: int, width: int) -> None:
+        """Builds the layers.
 
-    def forward(self, pillars: Tensor, points: Tensor, row: Tensor) -> Tensor:
+        Args:
+            pillar_width: Of the network that pillars pass.
+            width: Of what comes in of a pillar, and of the network that points pass.
+        """
+        super().__init__()
+        # Heights are metres, numbers of points logarithms, roughness a few millimetres.
+        self.column_norm = nn.BatchNorm1d(COLUMN_FEATURES)
+        self.point_norm = nn.BatchNorm1d(POINT_FEATURES)
+        self.join = nn.Linear(width + COLUMN_FEATURES, pillar_width)
+        self.reduce = nn.Linear(pillar_width, width)
+        self.elsewhere = nn.Parameter(torch.zeros(1, width))    # for points of no pillar
+        self.lift = nn.Linear(POINT_FEATURES, width)
+        self.mix = nn.Linear(width, width)
+        self.classify = nn.Linear(width, len(CLASS_NAMES))
+
+    def forward(self, pillars: Tensor, columns: Tensor, points: Tensor, row: Tensor) -> Tensor:
         """Classifies points.
 
         Args:
-            pillars: (P + 1, channels), the last row for points of no pillar.
-            points: (N, 29), see `preprocess.PointRows`.
-            row: (N,) int64, pillar of each point.
+            pillars: (P, width) invariant features.
+            columns: (P, 40), see `columns.Columns`.
+            points: (N, 11), see `preprocess.PointRows`.
+            row: (N,) int64, pillar of each point, P for none.
 
         Returns:
-            (N, 20) logits by train id.
+            (N, 20) log-probabilities by train id.
         """
+        joined = torch.cat([pillars, self.column_norm(columns)], 1)
+        pillars = torch.cat([self.reduce(nn.functional.relu(self.join(joined))), self.elsewhere])
         # relu(pillar + lift) is a first layer over the concatenation of both, without building it.
-        hidden = nn.functional.relu(pillars.index_select(0, row) + self.lift(points))
-        return self.classify(nn.functional.relu(self.mix(hidden)))
+        hidden = nn.functional.relu(pillars.index_select(0, row)
+                                    + self.lift(self.point_norm(points)))
+        logits = self.classify(nn.functional.relu(self.mix(hidden)))
+        return nn.functional.log_softmax(logits, -1)
 
 
 class BevSegmenter(nn.Module):
@@ -88,15 +106,15 @@ class BevSegmenter(nn.Module):
         self.fine = nn.Sequential(GroupBlock(group, pillar, config.pillar_channels, 1),
                                   HeadConv2d(config.pillar_channels, trivial,
                                              config.point_channels))
-        self.elsewhere = nn.Parameter(torch.zeros(1, config.point_channels))
-        self.classifier = PointClassifier(config.point_channels)
+        self.classifier = PointClassifier(config.column_channels, config.point_channels)
         # The weighted sum of four rows as one matrix product, which engines are best at.
         self.register_buffer('bilinear', torch.kron(
             torch.tensor([BILINEAR]), torch.eye(config.point_channels)), persistent=False)
         nn.init.constant_(self.fields['centerness'].bias, CENTERNESS_PRIOR)
 
     def forward(self, pillar_points: Tensor, pillar_index: Tensor, pillar_cells: Tensor,
-                point_features: Tensor, point_row: Tensor) -> dict[str, Tensor]:
+                pillar_columns: Tensor, point_features: Tensor, point_row: Tensor
+                ) -> dict[str, Tensor]:
         """Predicts all fields and the classes of all points.
 
         Args:
@@ -104,11 +122,12 @@ class BevSegmenter(nn.Module):
             pillar_index: (B, H * W) or (H * W,) int64.
             pillar_cells: (P, 4) int64, output cells around each pillar's centre, nearest first,
                 sample * h * w + cell.
-            point_features: (N, 29) float32, the points of all samples.
+            pillar_columns: (P, 40) float32, what stands in the pillars' columns.
+            point_features: (N, 11) float32, the points of all samples.
             point_row: (N,) int64, pillar of each point, P for none.
 
         Returns:
-            Field name -> (B, channels, h, w), and ``'semantics'`` -> (N, 20) logits.
+            Field name -> (B, channels, h, w), and ``'semantics'`` -> (N, 20) log-probabilities.
         """
         pillars = self.bev.encoder(pillar_points)
         feature = self.bev.features(pillars, pillar_index)
@@ -116,8 +135,7 @@ class BevSegmenter(nn.Module):
         answer.update({name: head(feature) for name, head in self.fields.items()})
         rows = self._around(self.wide(feature), pillar_cells)
         rows = rows + self.fine(pillars[:, :, None, None]).flatten(1)
-        answer['semantics'] = self.classifier(
-            torch.cat([rows, self.elsewhere]), point_features, point_row)
+        answer['semantics'] = self.classifier(rows, pillar_columns, point_features, point_row)
         return answer
 
     def _around(self, field: Tensor, cells: Tensor) -> Tensor:

@@ -16,17 +16,31 @@ CLASS_OF_BOX = np.array([1, 4, 6, 7], np.uint8)
 NEAREST = 5     # boxes looked at around a vote and around a cell; more never share a spot
 
 
-def classify(logits: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Returns each point's most probable labelled train id and its probability.
+def evidence_of(log_probability: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Makes what `classify` judges by of one scan.
 
     Args:
-        logits: (N, 20); the first class, unlabelled, is no answer.
+        log_probability: (N, 20); the first class, unlabelled, is no answer.
+
+    Returns:
+        (N, 20) sums of log-probabilities; in place of the first class the number of scans.
     """
-    known = logits[:, 1:]
-    label = known.argmax(1)
-    top = known[np.arange(len(known)), label]
-    probability = 1 / np.exp(known - top[:, None]).sum(1)
-    return (label + 1).astype(np.uint8), probability.astype(np.float32)
+    evidence = log_probability.copy()
+    evidence[:, 0] = 1
+    return evidence
+
+
+def classify(evidence: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Returns each point's most probable labelled train id (N,), see `evidence_of`."""
+    return (evidence[:, 1:].argmax(1) + 1).astype(np.uint8)
+
+
+def probability_of(label: NDArray[np.uint8], evidence: NDArray[np.float32]
+                   ) -> NDArray[np.float32]:
+    """Returns the probability of each point's class (N,), by the mean over its scans."""
+    top = evidence[np.arange(len(label)), label]
+    apart = (evidence[:, 1:] - top[:, None]) / evidence[:, :1]
+    return (1 / np.exp(apart, out=apart).sum(1)).astype(np.float32)
 
 
 def assign(points: Points, semantic: NDArray[np.uint8], cell: NDArray[np.int64],
@@ -88,9 +102,9 @@ def _in_footprint(xy: NDArray[np.float64], boxes: Boxes3D, candidates: NDArray[n
     return (np.abs(along) < half[..., 0]) & (np.abs(across) < half[..., 1])
 
 
-def agree(semantic: NDArray[np.uint8], probability: NDArray[np.float32],
-          owner: NDArray[np.int64], boxes: Boxes3D) -> NDArray[np.uint8]:
-    """Lets every object have one class: what its points and its box say together.
+def settle(semantic: NDArray[np.uint8], probability: NDArray[np.float32],
+           owner: NDArray[np.int64], boxes: Boxes3D) -> NDArray[np.uint8]:
+    """Gives every object one class: what its points and its box say together.
 
     Args:
         semantic: (N,) train ids.
@@ -99,14 +113,12 @@ def agree(semantic: NDArray[np.uint8], probability: NDArray[np.float32],
         boxes: Objects, `label` of the detector.
 
     Returns:
-        (N,) train ids, equal within an object.
+        (M,) train ids of the boxes, 0 for those that own no point.
     """
     owned = owner >= 0
-    if not owned.any():
-        return semantic
     votes = np.zeros((len(boxes), 20))
     np.add.at(votes, (owner[owned], semantic[owned]), probability[owned])
-    votes /= np.maximum(votes.sum(1, keepdims=True), 1e-9)
+    total = votes.sum(1)
+    votes /= np.maximum(total[:, None], 1e-9)
     votes[np.arange(len(boxes)), CLASS_OF_BOX[boxes.label]] += boxes.score
-    settled = votes[:, THINGS].argmax(1) + THINGS[0]
-    return np.where(owned, settled[np.maximum(owner, 0)], semantic).astype(np.uint8)
+    return np.where(total > 0, votes[:, THINGS].argmax(1) + THINGS[0], 0).astype(np.uint8)

@@ -1,6 +1,6 @@
 """What the network is told of each point: which pillar it is in and how it lies in its column.
 
-All features are invariant to quarter turns about the vertical: heights, intensity, distance, and
+All features are invariant to quarter turns about the vertical: heights, brightness, distance, and
 what stands in the point's column and around it. Directions enter through the pillars alone.
 """
 
@@ -15,6 +15,8 @@ from eq_core.geometry.points import Points
 from eq_perception.detection.config import DetectorConfig
 from eq_perception.detection.preprocess import Pillars
 from eq_perception.panoptic.columns import describe_columns
+from eq_perception.panoptic.columns import neighbourhood
+from eq_perception.panoptic.columns import SPREAD_BANDS
 from eq_perception.panoptic.config import POINT_FEATURES
 from eq_perception.panoptic.config import SegmenterConfig
 
@@ -28,20 +30,23 @@ Integer = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class PointRows:
-    """The network's second input: single points, K of the N of a scan.
+    """What the network is told of the points of a scan: K of its N, and the columns they stand in.
 
     Attributes:
-        features: (K, 29) float32: height above ground, height above the lowest and below the
-            highest point of the column [m], intensity, distance from the sensor [100 m], 1 outside
-            the grid, how far above the column's highest point the highest beam passes [m]; then
-            what `describe_columns` tells besides the lowest and the highest.
+        features: (K, 11) float32: height above ground, height above the lowest and below the
+            highest point of the column [m], intensity, distance from the sensor [100 m], 1 without
+            a pillar, how far above the column's highest point the highest beam passes [m],
+            brightness beside the ground at that distance; distance from the middle of the points
+            around in the same band of heights, and the spread of those along its axes [m].
         row: (K,) int64, pillar of each point; the number of pillars for none.
+        columns: (P, 40) float32, see `columns.Columns`.
         kept: (K,) int64, position of each point in the scan, rising.
         head_cell: (N,) int64, output cell of every point of the scan, -1 outside the grid.
     """
 
     features: Float
     row: Integer
+    columns: Float
     kept: Integer
     head_cell: Integer
 
@@ -54,34 +59,41 @@ def point_rows(points: Points, pillars: Pillars, config: SegmenterConfig) -> Poi
         pillars: Those of the scan, or of the scan with past sweeps behind it.
         config: Grid and limits.
     """
-    count, grid = len(points), config.detector.pillar_grid
-    kept = np.arange(min(count, config.max_points), dtype=np.int64)
-    if count > len(kept):
-        kept = kept * count // len(kept)
+    count, grid, missing = len(points), config.detector.pillar_grid, len(pillars.points)
     located, inside = grid.locate(points.xyz)
-    cells = grid.edge ** 2
-    cell = np.where(inside, located, cells).astype(np.int64)
+    cell = np.where(inside, located, 0)
+    row = np.where(inside, pillars.index[cell], missing)
+    iy, ix = np.divmod(cell, grid.edge)
+    head_cell = np.where(inside, iy // 2 * config.detector.head_size + ix // 2, -1)
     x, y, z = points.xyz.T
     a, b, c = pillars.ground
     ground = (a * x + b * y + c).astype(np.float32)
     height, distance = np.clip(z - ground, -HEIGHT_LIMIT, HEIGHT_LIMIT), np.hypot(x, y)
-    visible = _highest_beam(z, distance) * distance - ground
-    table = describe_columns(cell, height, points.intensity, grid.edge)
-    iy, ix = np.divmod(cell, grid.edge)
-    head_cell = np.where(inside, iy // 2 * config.detector.head_size + ix // 2, -1)
-    cell, height, outside = cell[kept], height[kept], ~inside[kept]
-    column = np.take(table, cell, axis=0)
-    features = np.empty((len(kept), POINT_FEATURES), np.float32)
+    columns, brightness = describe_columns(points.xyz[:, :2], height, points.intensity, row,
+                                           neighbourhood(pillars.index, missing))
+    beam = _highest_beam(z, distance)
+    kept = np.arange(min(count, config.max_points), dtype=np.int64)
+    if count > len(kept):
+        kept = kept * count // len(kept)
+    row, height, distance = row[kept], height[kept], distance[kept]
+    band = np.maximum(np.searchsorted(SPREAD_BANDS, height) - 1, 0)
+    standing = (row < missing) & (height > SPREAD_BANDS[0])
+    highest = columns.highest[row]
+    features = np.zeros((len(kept), POINT_FEATURES), np.float32)
     features[:, 0] = height
-    features[:, 1] = np.where(outside, 0, height - column[:, 0])
-    features[:, 2] = np.where(outside, 0, column[:, 1] - height)
+    features[:, 1] = height - columns.lowest[row]
+    features[:, 2] = highest - height
+    features[:, 6] = np.clip(beam * distance - ground[kept] - highest, 0, HEADROOM_LIMIT)
+    features[row == missing] = 0
+    features[:, 0] = height
     features[:, 3] = points.intensity[kept]
-    features[:, 4] = distance[kept] / 100
-    features[:, 5] = outside
-    features[:, 6] = np.where(outside, 0, np.clip(visible[kept] - column[:, 1], 0, HEADROOM_LIMIT))
-    features[:, 7:] = column[:, 2:]
-    row = np.append(pillars.index, len(pillars.points))[cell]
-    return PointRows(features, row, kept, head_cell)
+    features[:, 4] = distance / 100
+    features[:, 5] = row == missing
+    features[:, 7] = brightness.relative[kept]
+    aside = points.xyz[kept, :2] - columns.middle[row, band]
+    features[:, 8] = standing * np.hypot(*aside.T)
+    features[:, 9:11] = standing[:, None] * columns.spread[row, band]
+    return PointRows(features, row, columns.features, kept, head_cell)
 
 
 def _highest_beam(z: Float, distance: Float) -> float:

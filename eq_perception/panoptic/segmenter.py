@@ -11,6 +11,7 @@ Example::
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
@@ -32,12 +33,17 @@ from eq_perception.detection.preprocess import pillarize
 from eq_perception.detection.preprocess import Pillars
 from eq_perception.detection.preprocess import stack_sweeps
 from eq_perception.panoptic.config import SegmenterConfig
-from eq_perception.panoptic.postprocess import agree
+from eq_perception.panoptic.memory import ClassMemory
 from eq_perception.panoptic.postprocess import assign
+from eq_perception.panoptic.postprocess import CLASS_OF_BOX
 from eq_perception.panoptic.postprocess import classify
+from eq_perception.panoptic.postprocess import evidence_of
+from eq_perception.panoptic.postprocess import probability_of
+from eq_perception.panoptic.postprocess import settle
 from eq_perception.panoptic.preprocess import padded
 from eq_perception.panoptic.preprocess import pillar_cells
 from eq_perception.panoptic.preprocess import point_rows
+from eq_perception.panoptic.preprocess import PointRows
 from eq_perception.panoptic.preprocess import spread
 from eq_perception.tracking.config import TrackerConfig
 from eq_perception.tracking.tracker import Tracker
@@ -52,7 +58,9 @@ class PanopticScan:
         semantic: (N,) uint8 train ids, see `classes.CLASS_NAMES`.
         instance: (N,) uint32 object of each point, stable over time; 0 for none.
         probability: (N,) float32, of the class.
-        objects: Tracked objects in the frame of the scan; `track_id` are the instances.
+        objects: Tracked objects in the frame of the scan; `track_id` are the instances. Those
+            that were seen often enough to be believed, unless their points say that they are of a
+            class that is not tracked, such as a parked bicycle.
     """
 
     points: Points
@@ -87,6 +95,7 @@ class Segmenter:
         self.tracker = Tracker(tracker if tracker is not None else TrackerConfig())
         self.timing: dict[str, float] = {}
         self.dropped_pillars = 0
+        self._memory = ClassMemory()
         self._past: deque[tuple[Points, NDArray[np.float64]]] = deque(maxlen=max(sweeps - 1, 0))
 
     @classmethod
@@ -120,6 +129,7 @@ class Segmenter:
     def reset(self) -> None:
         """Forgets past scans and objects, as after a jump in time; ids are not used again."""
         self._past.clear()
+        self._memory.reset()
         self.tracker.reset()
 
     def segment(self, points: Points, pose: NDArray[np.float64] | None = None) -> PanopticScan:
@@ -148,29 +158,51 @@ class Segmenter:
         inputs: dict[str, NDArray[Any]] = {
             'pillar_points': pillars.points, 'pillar_index': pillars.index,
             'pillar_cells': pillar_cells(pillars, self.config.detector),
-            'point_features': features, 'point_row': row}
+            'pillar_columns': rows.columns, 'point_features': features, 'point_row': row}
         clock.append(perf_counter())
         fields = self.session.run(inputs)
         clock.append(perf_counter())
         boxes = replace(decode(fields, pillars.ground, self.config.detector),
                         frame_id=points.frame_id, stamp=points.stamp)
-        # The velocities of the shipped weights are not worth measuring with yet; positions are.
-        objects = self.tracker.update(boxes, pose, points.stamp)
+        boxes = boxes.select(boxes.score >= self.config.instance_score)
+        semantic, probability, owner = self._points(points, pose, rows, fields, boxes)
+        classes = settle(semantic, probability, owner, boxes)
+        semantic = np.where(owner >= 0, np.append(classes, 0)[owner], semantic)
         clock.append(perf_counter())
-        kept, count = rows.kept, len(points)
-        semantic, probability = (spread(column, kept, count) for column in classify(
-            fields['semantics'][:len(kept)]))
-        firm = boxes.score >= self.config.instance_score
-        owner = assign(points, semantic, rows.head_cell, fields['instance_offset'],
-                       boxes.select(firm), self.config)
-        semantic = agree(semantic, probability, owner, boxes.select(firm))
-        ids = np.append(self.tracker.assignment[firm], 0)
+        # A box without points of an object is none. The velocities of the shipped weights are not
+        # worth measuring with yet; positions are.
+        seen = np.flatnonzero(classes)
+        tracks = self.tracker.update(boxes.select(seen), pose, points.stamp)
+        ids = np.zeros(len(boxes) + 1, np.uint32)
+        ids[seen] = self.tracker.assignment
+        others = ids[:-1][~np.isin(classes, CLASS_OF_BOX)]
+        objects = tracks.select(self.tracker.confirmed & ~np.isin(tracks.track_id, others))
         clock.append(perf_counter())
-        self.timing = dict(zip(('preprocess', 'inference', 'tracking', 'postprocess'),
+        self.timing = dict(zip(('preprocess', 'inference', 'postprocess', 'tracking'),
                                1e3 * np.diff(clock), strict=True))
         if pose is not None and self._past.maxlen:
             self._past.appendleft((points, pose))
-        return PanopticScan(points, semantic, ids[owner].astype(np.uint32), probability, objects)
+        return PanopticScan(points, semantic, ids[owner], probability, objects)
+
+    def _points(self, points: Points, pose: NDArray[np.float64] | None, rows: PointRows,
+                fields: Mapping[str, NDArray[Any]], objects: Boxes3D
+                ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int64]]:
+        """Class, probability and object (row of `objects`, -1 for none) of every point."""
+        kept, count = rows.kept, len(points)
+        evidence = evidence_of(fields['semantics'][:len(kept)])
+        semantic = classify(evidence)
+        owner = assign(points, spread(semantic, kept, count), rows.head_cell,
+                       fields['instance_offset'], objects, self.config)
+        if pose is None:
+            self._memory.reset()
+        else:       # objects move: their points neither ask nor tell
+            still = np.flatnonzero(owner[kept] < 0)
+            evidence[still] = self._memory.recall(points.xyz[kept[still]], pose, evidence[still])
+            semantic = classify(evidence)
+        probability = probability_of(semantic, evidence)
+        semantic, probability = (spread(column, kept, count)
+                                 for column in (semantic, probability))
+        return semantic, probability, owner
 
     def _pillars(self, points: Points, pose: NDArray[np.float64] | None) -> Pillars:
         """Groups the scan, with past ones behind it while poses are known."""

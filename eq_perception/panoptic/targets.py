@@ -19,7 +19,8 @@ class PanopticTargets:
     """Targets of one sample; its chosen points.
 
     Attributes:
-        features: (M, 29) float32, rows of `PointRows.features`.
+        columns: (P, 40) float32, of all pillars, see `PointRows`.
+        features: (M, 11) float32, rows of `PointRows.features`.
         row: (M,) int64, pillar of each point.
         cell: (M,) int64, its output cell; 0 where `offset_weight` is.
         semantic: (M,) int64 train ids; never unlabelled.
@@ -28,6 +29,7 @@ class PanopticTargets:
         offset_weight: (M,) float32, 0 for points of no instance; every instance weighs the same.
     """
 
+    columns: NDArray[np.float32]
     features: NDArray[np.float32]
     row: NDArray[np.int64]
     cell: NDArray[np.int64]
@@ -69,7 +71,7 @@ def make_panoptic_targets(rows: PointRows, semantic: NDArray[np.uint8],
     offset_weight = np.where(thing, 1 / np.maximum(number[np.maximum(owner, 0)], 1), 0)
     weight = (there / np.maximum(np.bincount(classes, minlength=len(there)), 1))[classes]
     return PanopticTargets(
-        rows.features[labelled], rows.row[labelled], cell, classes.astype(np.int64),
+        rows.columns, rows.features[labelled], rows.row[labelled], cell, classes.astype(np.int64),
         weight.astype(np.float32),
         np.where(thing[:, None], centre - config.detector.head_grid.centre(cell), 0
                  ).astype(np.float32),

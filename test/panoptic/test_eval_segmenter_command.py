@@ -22,7 +22,7 @@ COUNT = 5
 CONFIG = SegmenterConfig(
     DetectorConfig(point_cloud_range=12.8, max_pillars=2048, points_per_pillar=4,
                    channels=(2, 3, 3, 4, 3), depth=(1, 1, 1)),
-    pillar_channels=3, point_channels=6, max_points=4096)
+    pillar_channels=3, column_channels=9, point_channels=6, max_points=4096)
 SEEN = {'name': 'drive', 'first': 1, 'scans': 2}
 
 
@@ -52,7 +52,9 @@ def drive(tmp_path_factory):
 def bundle(tmp_path_factory):
     """Random weights, said to be adapted on scans 1 and 2 of the drive."""
     torch.manual_seed(0)
-    return export_segmenter(BevSegmenter(CONFIG).eval(), tmp_path_factory.mktemp('models') / 'any',
+    model = BevSegmenter(CONFIG).eval()
+    torch.nn.init.normal_(model.classifier.classify.weight, 0, 3)   # of many classes
+    return export_segmenter(model, tmp_path_factory.mktemp('models') / 'any',
                             next(scans()).points, 'random', {'recorded': SEEN}, '').path
 
 

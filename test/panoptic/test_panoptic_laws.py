@@ -30,7 +30,7 @@ from eq_perception.panoptic.targets import make_panoptic_targets
 SMALL = SegmenterConfig(
     DetectorConfig(point_cloud_range=12.8, max_pillars=2048, channels=(2, 3, 3, 4, 3),
                    depth=(1, 1, 1), score_threshold=.01),
-    pillar_channels=3, point_channels=6, max_points=4096)
+    pillar_channels=3, column_channels=9, point_channels=6, max_points=4096)
 
 
 def scan(count=4000, seed=0):
@@ -53,7 +53,7 @@ def random_network(config=SMALL, dtype=torch.float32):
     torch.manual_seed(3)
     model = BevSegmenter(config).to(dtype)
     for part in model.modules():
-        if isinstance(part, torch.nn.BatchNorm2d):
+        if isinstance(part, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(part.running_mean, -.3, .3)
             torch.nn.init.uniform_(part.running_var, .5, 2)
     return model.eval()
@@ -93,9 +93,12 @@ def test_points_are_described_alike_from_every_side(turns):
                        for each in (points, points.transformed(quarter_turn(turns))))
     first, second = (point_rows(each, pillars, SMALL) for pillars, each in (upright, turned))
     np.testing.assert_allclose(first.features, second.features, atol=1e-4)
+    within = first.row < SMALL.detector.max_pillars
+    np.testing.assert_allclose(first.columns[first.row[within]],
+                               second.columns[second.row[within]], atol=1e-4)
     # Rows are numbered anew, but whoever shared a pillar still does, and its cells have turned.
     for rows in (first, second):
-        assert (rows.row[rows.features[:, 6] == 1] == SMALL.detector.max_pillars).all()
+        assert (rows.row[rows.features[:, 5] == 1] == SMALL.detector.max_pillars).all()
     assert len({*zip(first.row.tolist(), second.row.tolist(), strict=True)}) == len(
         np.unique(first.row))
 

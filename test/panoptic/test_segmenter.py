@@ -14,11 +14,13 @@ from eq_perception.detection.config import DetectorConfig
 from eq_perception.panoptic.config import SegmenterConfig
 from eq_perception.panoptic.model import BevSegmenter
 from eq_perception.panoptic.segmenter import Segmenter
+from eq_perception.tracking.config import TrackerConfig
+from eq_perception.tracking.tracker import Tracker
 
 CONFIG = SegmenterConfig(
     DetectorConfig(point_cloud_range=12.8, max_pillars=2048, channels=(2, 3, 3, 4, 3),
                    depth=(1, 1, 1), score_threshold=.02, max_objects=40),
-    pillar_channels=3, point_channels=6, max_points=3000, instance_score=.02)
+    pillar_channels=3, column_channels=9, point_channels=6, max_points=3000, instance_score=.02)
 SCAN_NS = 10**8
 
 
@@ -55,7 +57,9 @@ def sequence(count=6, seed=0, number=2500):
 
 
 def run(bundle, scans, with_poses=True, sweeps=1):
+    """The answers of a segmenter that believes every object at first sight."""
     segmenter = Segmenter.from_bundle(bundle, sweeps=sweeps)
+    segmenter.tracker = Tracker(TrackerConfig(confirm_hits=1, confirm_score=0.))
     return [segmenter.segment(points, pose if with_poses else None) for points, pose in scans]
 
 

@@ -38,8 +38,8 @@ COUNT = 5
 TOPIC = '/panoptic_segmenter/output/pointcloud'
 NETWORK = DetectorConfig(point_cloud_range=12.8, max_pillars=2048, points_per_pillar=4,
                          channels=(2, 3, 3, 4, 3), depth=(1, 1, 1), score_threshold=.01)
-CONFIG = SegmenterConfig(NETWORK, pillar_channels=3, point_channels=6, max_points=4096,
-                         instance_score=.01)
+CONFIG = SegmenterConfig(NETWORK, pillar_channels=3, column_channels=9, point_channels=6,
+                         max_points=4096, instance_score=.01)
 
 
 def scans(moving: bool = True) -> Iterator[LabeledScan]:
@@ -81,6 +81,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     export_detector(BevDetector(NETWORK).eval(), folder / 'detector', scan, 'random', {}, '')
     segmenter = BevSegmenter(CONFIG).eval()
     torch.nn.init.constant_(segmenter.bev.heads['heatmap'].bias, 1.)
+    torch.nn.init.normal_(segmenter.classifier.classify.weight, 0, 1)
     with torch.no_grad():
         segmenter.classifier.classify.bias[CLASS_NAMES.index('car')] += .5
     export_segmenter(segmenter, folder / 'segmenter', scan, 'random', {}, '')
@@ -127,7 +128,7 @@ def test_the_live_node_labels_points_as_the_segmenter_does(
     owned, classes = 0, set()
     for scan, answer, outcome in zip(recording.scans(), answers, run.outcomes, strict=True):
         expected = segmenter.segment(scan.points, scan.pose if moving else None)
-        objects = expected.objects.select(segmenter.tracker.confirmed)
+        objects = expected.objects
         assert answer is not None and outcome.boxes is not None
         assert np.array_equal(answer.points.xyz, scan.points.xyz)
         assert np.array_equal(answer.semantic, expected.semantic)

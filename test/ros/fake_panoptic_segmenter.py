@@ -30,7 +30,7 @@ class FakeSegmenter:
     def __init__(self) -> None:
         self.config = SegmenterConfig()
         self.tracker = Tracker()
-        self.timing = {'preprocess': 1., 'inference': 2., 'tracking': 3., 'postprocess': 4.}
+        self.timing = {'preprocess': 1., 'inference': 2., 'postprocess': 3., 'tracking': 4.}
 
     def reset(self) -> None:
         self.tracker.reset()
@@ -46,7 +46,8 @@ class FakeSegmenter:
         return PanopticScan(
             points, np.full(count, CAR if pose is None else BICYCLE, np.uint8),
             np.full(count, self.tracker.assignment[0], np.uint32),
-            np.full(count, 0. if pose is None else pose[0, 3] / 100, np.float32), objects)
+            np.full(count, 0. if pose is None else pose[0, 3] / 100, np.float32),
+            objects.select(self.tracker.confirmed))
 
 
 def make(parameters: Parameters) -> FakeSegmenter:

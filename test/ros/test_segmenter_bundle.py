@@ -27,7 +27,7 @@ SCRIPT = 'eq_perception.nodes.panoptic_segmenter'
 CONFIG = SegmenterConfig(
     DetectorConfig(point_cloud_range=6.4, max_pillars=900, channels=(2, 3, 3, 4, 3),
                    depth=(1, 1, 1), score_threshold=.01),
-    pillar_channels=3, point_channels=6, max_points=2048)
+    pillar_channels=3, column_channels=9, point_channels=6, max_points=2048)
 
 
 @pytest.fixture(scope='module')

@@ -71,7 +71,7 @@ def test_every_cloud_is_answered_with_labels_and_confirmed_objects_or_counted(
         '6', '1', '1')
     assert graph.balance() == 0 and values['mode'] == 'single scan'
     assert {f'latency_{stage}_p50_ms' for stage in (
-        'decode', 'odometry', 'preprocess', 'inference', 'tracking', 'postprocess', 'encode')
+        'decode', 'odometry', 'preprocess', 'inference', 'postprocess', 'tracking', 'encode')
         } <= set(values)
 
 

@@ -31,8 +31,9 @@ def cells(monkeypatch, repository, tmp_path):
 def bench(cells, monkeypatch):
     """The segmenter's table, with a small network that takes two steps."""
     module = importlib.import_module('segmenter_sample_efficiency')
-    small = replace(module.CONFIG, pillar_channels=2, point_channels=8, detector=replace(
-        module.CONFIG.detector, channels=(2, 3, 3, 4, 3), depth=(1, 1, 1)))
+    small = replace(module.CONFIG, pillar_channels=2, column_channels=12, point_channels=8,
+                    detector=replace(module.CONFIG.detector, channels=(2, 3, 3, 4, 3),
+                                     depth=(1, 1, 1)))
     monkeypatch.setattr(module, 'VARIANTS', {'C4': (small, 45.)})
     monkeypatch.setattr(module, 'ITERATIONS', {.5: 2})
     monkeypatch.setattr(loop, 'LOG_EVERY', 1)

@@ -37,7 +37,8 @@ from eq_perception.panoptic.segmenter import Segmenter
 UNLABELED, CAR, ROAD, TERRAIN = 0, 1, 9, 17
 SMALL = SegmenterConfig(
     DetectorConfig(point_cloud_range=12.8, max_pillars=2048, channels=(3, 4, 4, 6, 4),
-                   depth=(1, 1, 1)), pillar_channels=4, point_channels=16, max_points=8192)
+                   depth=(1, 1, 1)),
+    pillar_channels=4, column_channels=24, point_channels=16, max_points=8192)
 RECIPE = SegmenterRecipe(detector=SMALL.detector, iterations=30, batch_size=2, learning_rate=1e-2,
                          averaging=.6, seed=1, segmenter=SMALL, points_per_scan=1500)
 

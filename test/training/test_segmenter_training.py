@@ -26,11 +26,14 @@ from eq_perception.panoptic.classes import RAW_OF_TRAIN
 from eq_perception.panoptic.classes import train_ids
 from eq_perception.panoptic.config import SegmenterConfig
 from eq_perception.panoptic.segmenter import Segmenter
+from eq_perception.tracking.config import TrackerConfig
+from eq_perception.tracking.tracker import Tracker
 
 CAR, ROAD, BUILDING = 1, 9, 13
 SMALL = SegmenterConfig(
     DetectorConfig(point_cloud_range=12.8, max_pillars=2048, channels=(3, 4, 4, 6, 4),
-                   depth=(1, 1, 1)), pillar_channels=4, point_channels=16, max_points=8192)
+                   depth=(1, 1, 1)),
+    pillar_channels=4, column_channels=24, point_channels=16, max_points=8192)
 
 
 def toy_scene(seed):
@@ -104,7 +107,7 @@ def test_training_tells_road_wall_and_car_apart_and_keeps_the_law(store, tmp_pat
     assert np.bincount(car).argmax() > 0      # most of the car is one object
     alone = export_detector(model.bev, tmp_path / 'detector', scan.points, 'toy', {}, 'Toy.')
     boxes = Detector.from_bundle(alone.path).detect(scan.points)
-    segmenter.reset()
+    segmenter.tracker = Tracker(TrackerConfig(confirm_hits=1, confirm_score=0.))
     np.testing.assert_allclose(segmenter.segment(scan.points).objects.center[:, :2],
                                boxes.center[:, :2], atol=1e-4)
     ratio = shared_heads(tmp_path / 'bundle', 1, 3)

@@ -1,0 +1,102 @@
+"""What earlier scans said about a place: a recursive sum of log-probabilities.
+
+Each voxel of the odometry frame keeps ``S_t = DECAY * S_(t-1) + mean of log p_t`` over its points;
+a point is judged by ``log p_t + WEIGHT * S_(t-1)``. What the sensor saw well from nearby stays
+known when it is far off, and what one scan leaves open the next may tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_matrix
+
+from eq_perception.panoptic.classes import CLASS_NAMES
+
+DECAY = .9      # what is left of the past after one more scan of a place
+WEIGHT = .5     # of the past beside the scan at hand
+VOXEL = np.array([.4, .4, .5])              # [m]
+BITS = (8, 8, 4)                            # binary logarithms of the voxels along each axis
+EXTENT = VOXEL * 2 ** np.array(BITS) / 2    # no two places this near the sensor share a slot [m]
+NUM_CLASSES = len(CLASS_NAMES)
+
+Float = NDArray[np.float32]
+Double = NDArray[np.float64]
+Integer = NDArray[np.int64]
+
+
+@dataclass(eq=False)
+class ClassMemory:
+    """A table of voxels about the sensor; what leaves it on one side enters on the other.
+
+    Law: quarter turns of the odometry frame move voxels to voxels and change no answer; turns of
+    the sensor do not touch them at all.
+    """
+
+    _sum: Float = field(init=False, repr=False)
+    _voxel: Integer = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Starts empty."""
+        slots = 2 ** sum(BITS)
+        self._sum = np.zeros((slots, NUM_CLASSES), np.float32)
+        self._voxel = np.full(slots, -1)
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self._voxel[:] = -1
+
+    def recall(self, xyz: Float, pose: Double, evidence: Float) -> Float:
+        """Joins a scan with what is remembered of its places, and remembers it.
+
+        Args:
+            xyz: (N, 3) points in the sensor's frame [m].
+            pose: (4, 4) odometry frame <- sensor.
+            evidence: (N, 20) of the scan at hand, see `postprocess.evidence_of`.
+
+        Returns:
+            (N, 20) evidence of all scans; of the one at hand for places beyond `EXTENT`.
+        """
+        joined = evidence.copy()
+        apart = pose[:3, :3] @ xyz.T
+        near = np.flatnonzero((np.hypot(apart[0], apart[1]) < EXTENT[0])
+                              & (np.abs(apart[2]) < EXTENT[2]))
+        cells = [np.floor((apart[axis, near] + pose[axis, 3]) / VOXEL[axis]).astype(np.int64)
+                 for axis in range(3)]
+        touched, member, newest = self._distinct(cells)
+        past = self._sum[touched]
+        past[self._voxel[touched] != newest] = 0
+
+        points = csc_matrix((np.ones(len(near), np.float32), member, np.arange(len(near) + 1)),
+                            (len(touched), len(near)))
+        number = np.bincount(member, minlength=len(touched)).astype(np.float32)
+        present = joined[near]
+        self._sum[touched] = DECAY * past + (points @ present) / number[:, None]
+        self._voxel[touched] = newest
+        past *= WEIGHT
+        present += past[member]
+        joined[near] = present
+        return joined
+
+    def _distinct(self, cells: list[Integer]) -> tuple[Integer, NDArray[np.int32], Integer]:
+        """Finds the voxels of points (N,) without sorting.
+
+        Returns:
+            Slots (M,) in the table, place among them of each point (N,), voxels (M,).
+        """
+        slot, voxel = np.zeros((2, len(cells[0])), np.int64)
+        for cell, bits in zip(cells, BITS, strict=True):
+            slot = slot << bits | cell & (1 << bits) - 1
+            voxel = voxel << 21 | cell & (1 << 21) - 1
+        seen = np.zeros(len(self._voxel), bool)
+        seen[slot] = True
+        touched = np.flatnonzero(seen)
+        rank = np.empty(len(self._voxel), np.int32)
+        rank[touched] = np.arange(len(touched))
+        member = rank[slot]
+        newest = np.empty(len(touched), np.int64)
+        newest[member] = voxel
+        return touched, member, newest
