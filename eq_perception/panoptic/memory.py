@@ -38,48 +38,51 @@ class ClassMemory:
 
     _sum: Float = field(init=False, repr=False)
     _voxel: Integer = field(init=False, repr=False)
+    _gathered: Float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Starts empty."""
         slots = 2 ** sum(BITS)
         self._sum = np.zeros((slots, NUM_CLASSES), np.float32)
         self._voxel = np.full(slots, -1)
+        self._gathered = np.empty((0, NUM_CLASSES), np.float32)
 
     def reset(self) -> None:
         """Forgets everything."""
         self._voxel[:] = -1
 
-    def recall(self, xyz: Float, pose: Double, evidence: Float) -> Float:
+    def recall(self, xyz: Float, pose: Double, evidence: Float, asking: NDArray[np.bool_]) -> None:
         """Joins a scan with what is remembered of its places, and remembers it.
 
         Args:
             xyz: (N, 3) points in the sensor's frame [m].
             pose: (4, 4) odometry frame <- sensor.
-            evidence: (N, 20) of the scan at hand, see `postprocess.evidence_of`.
-
-        Returns:
-            (N, 20) evidence of all scans; of the one at hand for places beyond `EXTENT`.
+            evidence: (N, 20) of the scan at hand, see `postprocess.evidence_of`; what is
+                remembered is added in place. Nothing is of places beyond `EXTENT`.
+            asking: (N,) which points take part.
         """
-        joined = evidence.copy()
-        apart = pose[:3, :3] @ xyz.T
-        near = np.flatnonzero((np.hypot(apart[0], apart[1]) < EXTENT[0])
+        apart = pose[:3, :3].astype(np.float32) @ xyz.T
+        rows = np.flatnonzero(asking & (np.hypot(apart[0], apart[1]) < EXTENT[0])
                               & (np.abs(apart[2]) < EXTENT[2]))
-        cells = [np.floor((apart[axis, near] + pose[axis, 3]) / VOXEL[axis]).astype(np.int64)
+        cells = [np.floor((apart[axis, rows] + pose[axis, 3]) / VOXEL[axis]).astype(np.int64)
                  for axis in range(3)]
-        touched, member, newest = self._distinct(cells)
-        past = self._sum[touched]
-        past[self._voxel[touched] != newest] = 0
+        touched, place, newest = self._distinct(cells)
+        past = np.zeros((len(touched) + 1, NUM_CLASSES), np.float32)    # the last for the others
+        past[:-1] = self._sum[touched]
+        past[:-1][self._voxel[touched] != newest] = 0
 
-        points = csc_matrix((np.ones(len(near), np.float32), member, np.arange(len(near) + 1)),
-                            (len(touched), len(near)))
-        number = np.bincount(member, minlength=len(touched)).astype(np.float32)
-        present = joined[near]
-        self._sum[touched] = DECAY * past + (points @ present) / number[:, None]
+        member = np.full(len(xyz), len(touched), np.int32)
+        member[rows] = place
+        points = csc_matrix((np.ones(len(xyz), np.float32), member, np.arange(len(xyz) + 1)),
+                            (len(past), len(xyz)))
+        number = np.bincount(place, minlength=len(touched)).astype(np.float32)
+        self._sum[touched] = DECAY * past[:-1] + (points @ evidence)[:-1] / number[:, None]
         self._voxel[touched] = newest
         past *= WEIGHT
-        present += past[member]
-        joined[near] = present
-        return joined
+        # One gather into memory that is already there: fresh pages would cost more than the sums.
+        if len(self._gathered) < len(xyz):
+            self._gathered = np.empty((len(xyz), NUM_CLASSES), np.float32)
+        evidence += np.take(past, member, axis=0, out=self._gathered[:len(xyz)], mode='clip')
 
     def _distinct(self, cells: list[Integer]) -> tuple[Integer, NDArray[np.int32], Integer]:
         """Finds the voxels of points (N,) without sorting.

@@ -17,7 +17,7 @@ NEAREST = 5     # boxes looked at around a vote and around a cell; more never sh
 
 
 def evidence_of(log_probability: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Makes what `classify` judges by of one scan.
+    """Makes what `classify` judges by of one scan, in place.
 
     Args:
         log_probability: (N, 20); the first class, unlabelled, is no answer.
@@ -25,9 +25,8 @@ def evidence_of(log_probability: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         (N, 20) sums of log-probabilities; in place of the first class the number of scans.
     """
-    evidence = log_probability.copy()
-    evidence[:, 0] = 1
-    return evidence
+    log_probability[:, 0] = 1
+    return log_probability
 
 
 def classify(evidence: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -196,8 +196,8 @@ class Segmenter:
         if pose is None:
             self._memory.reset()
         else:       # objects move: their points neither ask nor tell
-            still = np.flatnonzero(owner[kept] < 0)
-            evidence[still] = self._memory.recall(points.xyz[kept[still]], pose, evidence[still])
+            still = owner[kept] < 0
+            self._memory.recall(points.xyz[kept], pose, evidence, still)
             semantic = classify(evidence)
         probability = probability_of(semantic, evidence)
         semantic, probability = (spread(column, kept, count)

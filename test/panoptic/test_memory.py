@@ -24,6 +24,13 @@ def opinion(label, probability, count=1):
     return answer
 
 
+def recall(memory, places, pose, evidence):
+    """The evidence that all points get together with the memory's; the given one stays."""
+    joined = evidence.copy()
+    memory.recall(places, pose, joined, np.ones(len(places), bool))
+    return joined
+
+
 def pose_at(x=0., y=0., z=0.):
     pose = np.eye(4)
     pose[:3, 3] = x, y, z
@@ -33,12 +40,12 @@ def pose_at(x=0., y=0., z=0.):
 def test_two_clear_looks_outweigh_a_doubtful_third_one_from_elsewhere():
     memory, place = ClassMemory(), np.array([[10.1, 3.1, -1.6]], np.float32)
     for _ in range(2):
-        memory.recall(place, np.eye(4), opinion(ROAD, .95))
+        recall(memory, place, np.eye(4), opinion(ROAD, .95))
     back = place - np.array([[-20, 0, 0]], np.float32)
-    joined = memory.recall(back, pose_at(-20.), opinion(GRASS, .5))
+    joined = recall(memory, back, pose_at(-20.), opinion(GRASS, .5))
     label = classify(joined)
     assert label[0] == ROAD and .3 < probability_of(label, joined)[0] < .9
-    alone = ClassMemory().recall(back, pose_at(-20.), opinion(GRASS, .5))
+    alone = recall(ClassMemory(), back, pose_at(-20.), opinion(GRASS, .5))
     assert classify(alone)[0] == GRASS and np.isclose(probability_of(classify(alone), alone), .5)
 
 
@@ -50,30 +57,30 @@ def test_sums_are_those_of_the_recursion():
     for _ in range(5):
         present = np.log(rng.dirichlet(np.ones(20), 7)).astype(np.float32)
         present = evidence_of(present)
-        joined = memory.recall(places.astype(np.float32), np.eye(4), present)
+        joined = recall(memory, places.astype(np.float32), np.eye(4), present)
         np.testing.assert_allclose(joined, present + WEIGHT * past, rtol=1e-4)
         past = DECAY * past + present.mean(0)
 
 
 def test_nothing_is_remembered_of_other_places_nor_after_a_reset():
     memory, place = ClassMemory(), np.array([[5., 5., -1.]], np.float32)
-    memory.recall(place, np.eye(4), opinion(ROAD, .9))
+    recall(memory, place, np.eye(4), opinion(ROAD, .9))
     doubt = opinion(GRASS, .4)
     for other in (place + np.float32([[0, 1, 0]]), place + np.float32([[0, 0, 1]])):
-        assert memory.recall(other, np.eye(4), doubt)[0, 0] == 1
+        assert recall(memory, other, np.eye(4), doubt)[0, 0] == 1
     # Where the table begins anew, places share slots; they do not share what is known.
     far = pose_at(2 * EXTENT[0], 0, 0)
-    assert memory.recall(place, far, doubt)[0, 0] == 1
-    memory.recall(place, np.eye(4), opinion(ROAD, .9))
+    assert recall(memory, place, far, doubt)[0, 0] == 1
+    recall(memory, place, np.eye(4), opinion(ROAD, .9))
     memory.reset()
-    assert memory.recall(place, np.eye(4), doubt)[0, 0] == 1
+    assert recall(memory, place, np.eye(4), doubt)[0, 0] == 1
 
 
 def test_places_beyond_the_table_are_judged_by_the_scan_at_hand():
     memory, answer = ClassMemory(), opinion(ROAD, .7, 2)
     places = np.array([[EXTENT[0] + 1, 0, 0], [0, 3, EXTENT[2] + 1]], np.float32)
     for _ in range(3):
-        joined = memory.recall(places, np.eye(4), answer)
+        joined = recall(memory, places, np.eye(4), answer)
         np.testing.assert_array_equal(joined, answer)
 
 
@@ -89,11 +96,19 @@ def test_turns_change_no_answer(turns, what):
         pose = pose_at(.3 * step, -.1 * step, .05)
         xyz = (world - pose[:3, 3]).astype(np.float32)
         present = evidence_of(np.log(rng.dirichlet(np.ones(20), len(xyz))).astype(np.float32))
-        first = upright.recall(xyz, pose, present)
+        first = recall(upright, xyz, pose, present)
         if what == 'sensor':
             turned = (xyz @ turn[:3, :3].T).astype(np.float32)
-            second = aside.recall(turned, pose @ turn.T, present)
+            second = recall(aside, turned, pose @ turn.T, present)
         else:
-            second = aside.recall(xyz, turn @ pose, present)
+            second = recall(aside, xyz, turn @ pose, present)
         np.testing.assert_allclose(first, second, atol=1e-5)
     assert (first[:, 0] > 1).all()
+
+
+def test_points_that_do_not_take_part_neither_ask_nor_tell():
+    memory, place = ClassMemory(), np.array([[5., 5., -1.]], np.float32)
+    told = opinion(ROAD, .9)
+    memory.recall(place, np.eye(4), told, np.zeros(1, bool))
+    np.testing.assert_array_equal(told, opinion(ROAD, .9))
+    assert recall(memory, place, np.eye(4), opinion(GRASS, .4))[0, 0] == 1
