@@ -61,10 +61,14 @@ class ClassMemory:
                 remembered is added in place. Nothing is of places beyond `EXTENT`.
             asking: (N,) which points take part.
         """
-        apart = pose[:3, :3].astype(np.float32) @ xyz.T
+        # Not as a matrix product: the threads of a BLAS spin on after it, on the cores that the
+        # next inference wants.
+        x, y, z = xyz.T
+        apart = [np.asarray(a * x + b * y + c * z)
+                 for a, b, c in pose[:3, :3].astype(np.float32)]
         rows = np.flatnonzero(asking & (np.hypot(apart[0], apart[1]) < EXTENT[0])
                               & (np.abs(apart[2]) < EXTENT[2]))
-        cells = [np.floor((apart[axis, rows] + pose[axis, 3]) / VOXEL[axis]).astype(np.int64)
+        cells = [np.floor((apart[axis][rows] + pose[axis, 3]) / VOXEL[axis]).astype(np.int64)
                  for axis in range(3)]
         touched, place, newest = self._distinct(cells)
         past = np.zeros((len(touched) + 1, NUM_CLASSES), np.float32)    # the last for the others
