@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from eq_eval.planning.mazes import free_edges
 from eq_eval.planning.mazes import Mazes
+from eq_eval.rotation import yaw_pose
 from eq_navigation.graph import GeometricGraph
 from eq_navigation.search import cost_to_go
 from eq_navigation.search import NONE
@@ -44,6 +46,12 @@ class Score:
                 'p50_ms': float(np.median(self.milliseconds)) if self.milliseconds else None}
 
 
+def turned_graph(graph: GeometricGraph, degrees: float, origin: Double) -> GeometricGraph:
+    """The graph turned about (0, 0), then moved by (2,) [m]; lengths are measured anew."""
+    position = graph.position @ yaw_pose(degrees)[:2, :2].T + origin
+    return replace(graph, position=position, length=np.zeros((0, 0)))
+
+
 def evaluate_mazes(costs: Costs, mazes: Mazes, starts: int, seed: int = 0) -> dict[str, Any]:
     """Plans from random starts to the goal of every maze, whose walls are nodes like others.
 
@@ -61,7 +69,7 @@ def evaluate_mazes(costs: Costs, mazes: Mazes, starts: int, seed: int = 0) -> di
         goal, flat = mazes.goal_row(number), free.reshape(-1)
         graph = mazes.graph(lattice, number)
         began = perf_counter()
-        edges = graph.matrix(np.where(graph.mask, costs(graph), np.inf))
+        edges = graph.matrix(costs(graph))
         towards = cost_to_go(edges, goal)[1]
         score.milliseconds.append(1e3 * (perf_counter() - began))
         optimal = cost_to_go(free_edges(lattice, free), goal)[0]

@@ -99,7 +99,7 @@ def explore(costs: Costs, free: Mask, start: int, goal: int, lattice: GeometricG
 
 def _next(costs: Costs, graph: GeometricGraph, node: int, goal: int) -> int:
     """The next cell of the plan; with what is seen from here it is free."""
-    edges = graph.matrix(np.where(graph.mask, costs(graph), np.inf))
+    edges = graph.matrix(costs(graph))
     return int(cost_to_go(edges, goal)[1][node])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-import tempfile
 from typing import Any
 
 import numpy as np
@@ -15,15 +14,12 @@ from eq_eval.planning.exploration import KNOWN_FEATURES
 from eq_eval.planning.exploration import optimistic
 from eq_eval.planning.extent import Extent
 from eq_eval.planning.extent import Say
+from eq_eval.planning.learning import learn
 from eq_eval.planning.mazes import free_edges
 from eq_eval.planning.mazes import make_mazes
 from eq_eval.planning.mazes import Mazes
-from eq_eval.training.export import export_planner
-from eq_eval.training.planner import DemonstrationStream
-from eq_eval.training.planner import train_planner
 from eq_eval.training.recipe import PlannerRecipe
 from eq_navigation.config import PlannerConfig
-from eq_navigation.costs import LearnedCosts
 from eq_navigation.search import cost_to_go
 
 EDGES = (15, 31)
@@ -50,14 +46,10 @@ def unknown_mazes(_: Path, extent: Extent, say: Say) -> dict[str, Any]:
         recipe = exploration_recipe(MAPS, seed)
         shown = [each for edge in EDGES for each in exploring_demonstrations(
             make_mazes(MAPS // len(EDGES), edge, 600 + seed), rng)]
-        with tempfile.TemporaryDirectory() as folder:
-            run = train_planner(recipe, DemonstrationStream(shown, recipe), Path(folder))
-            bundle = export_planner(run.exported(), recipe.planner, Path(folder) / 'bundle',
-                                    'exploration_planner', {'seed': seed}, '')
-            costs = LearnedCosts.from_bundle(bundle.path)
+        costs, seconds = learn(recipe, shown)
         for edge, test in tests.items():
             rows.append({'edge': edge, 'seed': seed, 'maps': MAPS,
-                         'train_s': round(run.seconds, 1), **_score(costs, test)})
+                         'train_s': round(seconds, 1), **_score(costs, test)})
             gain = 1 - rows[-1]['steps'] / peers[str(edge)]['steps']
             rows[-1]['shorter'] = 100 * gain
             say(f'{edge}, seed {seed}: {rows[-1]["ratio"]:.4f}, {100 * gain:.2f} % shorter')

@@ -7,10 +7,8 @@ takes the planner of N1 to larger mazes; N3 turns and moves the maps.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-import tempfile
 from typing import Any
 
 import numpy as np
@@ -18,15 +16,14 @@ from numpy.typing import NDArray
 
 from eq_eval.planning.evaluation import Costs
 from eq_eval.planning.evaluation import evaluate_mazes
+from eq_eval.planning.evaluation import turned_graph
 from eq_eval.planning.extent import Extent
 from eq_eval.planning.extent import Say
+from eq_eval.planning.learning import learn
 from eq_eval.planning.mazes import make_mazes
 from eq_eval.planning.mazes import Mazes
 from eq_eval.planning.mazes import read_mazes
-from eq_eval.training.export import export_planner
 from eq_eval.training.planner import Demonstration
-from eq_eval.training.planner import DemonstrationStream
-from eq_eval.training.planner import train_planner
 from eq_eval.training.recipe import PlannerRecipe
 from eq_navigation.costs import LearnedCosts
 from eq_navigation.graph import GeometricGraph
@@ -53,14 +50,8 @@ def maze_recipe(edge: int, maps: int, seed: int) -> PlannerRecipe:
 
 def learn_mazes(mazes: Mazes, maps: int, seed: int) -> tuple[LearnedCosts, float]:
     """Learns costs from the first maps of a random order; returns them and the seconds it took."""
-    recipe = maze_recipe(mazes.edge, maps, seed)
     chosen = np.random.default_rng(seed).permutation(len(mazes))[:maps]
-    with tempfile.TemporaryDirectory() as folder:
-        stream = DemonstrationStream(demonstrations(mazes.select(chosen)), recipe)
-        run = train_planner(recipe, stream, Path(folder))
-        bundle = export_planner(run.exported(), recipe.planner, Path(folder) / 'bundle',
-                                'maze_planner', {'seed': seed}, '')
-        return LearnedCosts.from_bundle(bundle.path), run.seconds
+    return learn(maze_recipe(mazes.edge, maps, seed), demonstrations(mazes.select(chosen)))
 
 
 def mazes_15(data: Path, extent: Extent, say: Say) -> dict[str, Any]:
@@ -136,10 +127,8 @@ def mazes_turned(data: Path, extent: Extent, say: Say) -> dict[str, Any]:
 
 def _turned_costs(costs: Costs, degrees: float, origin: NDArray[np.float64],
                   graph: GeometricGraph) -> NDArray[np.float64]:
-    """Costs of the graph turned and moved; lengths are measured anew."""
-    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
-    position = graph.position @ np.array([[cos, sin], [-sin, cos]]) + origin
-    return costs(replace(graph, position=position, length=np.zeros((0, 0))))
+    """Costs of the graph turned and moved."""
+    return costs(turned_graph(graph, degrees, origin))
 
 
 def _file_or_own(data: Path, extent: Extent) -> tuple[Mazes, Mazes]:

@@ -41,12 +41,9 @@ class Terrain:
     def demonstrate(self, rng: np.random.Generator) -> Demonstration:
         """Shows the best moves of all places towards a random goal."""
         goal = int(rng.integers(len(self.graph)))
-        _, following = cost_to_go(self.graph.matrix(self._edges()), goal)
+        _, following = cost_to_go(self.graph.matrix(self.cost), goal)
         there = self.graph.mask & (self.graph.neighbor == following[:, None])
         return Demonstration(self.graph, goal, np.where(there.any(1), there.argmax(1), -1))
-
-    def _edges(self) -> Double:
-        return np.where(self.graph.mask, self.cost, np.inf)
 
 
 def rate(looks: Double) -> Double:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-import tempfile
 from time import perf_counter
 from typing import Any
 
@@ -16,15 +15,14 @@ import numpy as np
 
 from eq_eval.planning.evaluation import Costs
 from eq_eval.planning.evaluation import Score
+from eq_eval.planning.evaluation import turned_graph
 from eq_eval.planning.extent import Extent
 from eq_eval.planning.extent import Say
+from eq_eval.planning.learning import learn
 from eq_eval.planning.terrain import grid_terrain
 from eq_eval.planning.terrain import LOOKS
 from eq_eval.planning.terrain import scattered_terrain
 from eq_eval.planning.terrain import Terrain
-from eq_eval.training.export import export_planner
-from eq_eval.training.planner import DemonstrationStream
-from eq_eval.training.planner import train_planner
 from eq_eval.training.recipe import PlannerRecipe
 from eq_navigation.config import PlannerConfig
 from eq_navigation.costs import LearnedCosts
@@ -35,7 +33,7 @@ TRAIN_PLACES = 120
 EDGES = {31: 1., 101: .3, 401: .02}     # sizes of the test, and shares of the test maps
 PLACES = {500: .3, 1000: .2, 2000: .1}
 QUERIES = 10                    # of each test map
-ANGLE = 77.
+ANGLE, ORIGIN = 77., np.array([300., -80.])    # of the turned test
 
 Maker = Callable[[int, np.random.Generator], Terrain]
 
@@ -51,12 +49,7 @@ def learn_terrain(make: Maker, size: int, maps: int, seed: int) -> tuple[Learned
     """Learns costs from the moves shown on some maps; returns them and the seconds it took."""
     rng = np.random.default_rng([seed, size])
     shown = [make(size, rng).demonstrate(rng) for _ in range(maps)]
-    recipe = terrain_recipe(maps, seed)
-    with tempfile.TemporaryDirectory() as folder:
-        run = train_planner(recipe, DemonstrationStream(shown, recipe), Path(folder))
-        bundle = export_planner(run.exported(), recipe.planner, Path(folder) / 'bundle',
-                                'graph_planner', {'seed': seed}, '')
-        return LearnedCosts.from_bundle(bundle.path), run.seconds
+    return learn(terrain_recipe(maps, seed), shown)
 
 
 def score_terrain(costs: Costs, terrains: list[Terrain], seed: int = 0) -> dict[str, Any]:
@@ -65,8 +58,8 @@ def score_terrain(costs: Costs, terrains: list[Terrain], seed: int = 0) -> dict[
     for terrain in terrains:
         graph = terrain.graph
         began = perf_counter()
-        planned = graph.matrix(np.where(graph.mask, costs(graph), np.inf))
-        true = graph.matrix(np.where(graph.mask, terrain.cost, np.inf))
+        planned = graph.matrix(costs(graph))
+        true = graph.matrix(terrain.cost)
         prepared = perf_counter() - began
         for _ in range(QUERIES):
             start, goal = (int(each) for each in rng.choice(len(graph), 2, replace=False))
@@ -105,7 +98,9 @@ def _compare(make: Maker, train_size: int, sizes: dict[int, float], maps: tuple[
                 rows.append({'maps': number, 'seed': seed, 'size': size,
                              'train_s': round(seconds, 1), **score_terrain(costs, terrains)})
                 say(f'{number} maps, seed {seed}, {size}: SPL {rows[-1]["spl"]:.2f}')
-            turned = score_terrain(costs, [_turned(each) for each in tests[min(sizes)]])
+            turned = score_terrain(costs, [
+                replace(each, graph=turned_graph(each.graph, ANGLE, ORIGIN))
+                for each in tests[min(sizes)]])
             rows.append({'maps': number, 'seed': seed, 'size': min(sizes), 'turned': ANGLE,
                          **turned})
     return {'rows': rows, 'maps': list(maps), 'seeds': list(extent.seeds),
@@ -114,11 +109,3 @@ def _compare(make: Maker, train_size: int, sizes: dict[int, float], maps: tuple[
             'p50_ms': {str(size): float(np.median([row['p50_ms'] for row in rows
                                                    if row['size'] == size])) for size in sizes},
             'peers': {'Dijkstra by length': peers, 'Dijkstra on the true costs': 100.}}
-
-
-def _turned(terrain: Terrain) -> Terrain:
-    """The same places turned about the origin and moved."""
-    cos, sin = np.cos(np.deg2rad(ANGLE)), np.sin(np.deg2rad(ANGLE))
-    position = terrain.graph.position @ np.array([[cos, sin], [-sin, cos]]) + [300., -80.]
-    graph = replace(terrain.graph, position=position, length=np.zeros((0, 0)))
-    return Terrain(graph, terrain.cost)
