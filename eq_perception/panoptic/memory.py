@@ -39,6 +39,7 @@ class ClassMemory:
     _sum: Float = field(init=False, repr=False)
     _voxel: Integer = field(init=False, repr=False)
     _gathered: Float = field(init=False, repr=False)
+    _filled: bool = field(init=False, repr=False, default=False)
 
     def __post_init__(self) -> None:
         """Starts empty."""
@@ -48,8 +49,10 @@ class ClassMemory:
         self._gathered = np.empty((0, NUM_CLASSES), np.float32)
 
     def reset(self) -> None:
-        """Forgets everything."""
-        self._voxel[:] = -1
+        """Forgets everything; costs nothing where nothing is known, as without odometry."""
+        if self._filled:
+            self._voxel[:] = -1
+        self._filled = False
 
     def recall(self, xyz: Float, pose: Double, evidence: Float, asking: NDArray[np.bool_]) -> None:
         """Joins a scan with what is remembered of its places, and remembers it.
@@ -82,6 +85,7 @@ class ClassMemory:
         number = np.bincount(place, minlength=len(touched)).astype(np.float32)
         self._sum[touched] = DECAY * past[:-1] + (points @ evidence)[:-1] / number[:, None]
         self._voxel[touched] = newest
+        self._filled = True
         past *= WEIGHT
         # One gather into memory that is already there: fresh pages would cost more than the sums.
         if len(self._gathered) < len(xyz):
