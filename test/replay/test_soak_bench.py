@@ -98,7 +98,7 @@ def test_a_balance_that_fails_is_told(bench: ModuleType, balance: Balance, unbal
 def test_a_process_is_seen_from_outside(bench: ModuleType, tmp_path: Path) -> None:
     watch = bench.Watch(os.getpid(), period=0.)
     watch.look(Balance())
-    block = np.ones(30_000_000, np.uint8)
+    block = np.ones(200_000_000, np.uint8)  # beyond what malloc serves from memory it already has
     with (tmp_path / 'a').open('w'), (tmp_path / 'b').open('w'):
         watch.look(Balance(received=1))
     (_, memory, _, files), (_, more, _, more_files) = watch.rows
