@@ -83,6 +83,8 @@ def segmenter(
     first: Annotated[int, typer.Option(help='First scan of it that is used.', min=0)] = 0,
     scans: Annotated[int | None, typer.Option(
         help='Scans of it; all that follow if not given.', min=1)] = None,
+    semantic_weight: Annotated[float, typer.Option(
+        help="Of the losses of the points' classes beside the others.", min=0.)] = 1.,
     seed: int = 0, threads: int = 2, json: Json = False,
 ) -> None:
     """Trains the panoptic segmenter, detection heads included; writes its bundle to OUT/bundle.
@@ -113,6 +115,7 @@ def segmenter(
         detector=config.detector, augmentation=Augmentation(yaw_degrees, intensity=.2),
         iterations=iterations, batch_size=batch_size, learning_rate=learning_rate,
         fraction=fraction, seed=seed, threads=threads, segmenter=config,
+        semantic_weight=semantic_weight,
         initial='' if trained is None else
         f'{trained.manifest.name} {trained.manifest.sha256["model.safetensors"]}',
         recorded='' if recorded is None else str(recorded))

@@ -55,10 +55,14 @@ class Training:
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, recipe.learning_rate, recipe.iterations + 1, pct_start=recipe.warm_up)
 
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        """Returns the loss terms of a batch, their sum under ``'total'``."""
+        self.model.train()
+        return self._losses(self.model, batch)
+
     def update(self, batch: Any) -> dict[str, Tensor]:
         """Takes one optimiser step and returns the loss terms."""
-        self.model.train()
-        terms = self._losses(self.model, batch)
+        terms = self.losses(batch)
         self.optimizer.zero_grad()
         terms['total'].backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_LIMIT)

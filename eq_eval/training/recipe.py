@@ -77,12 +77,14 @@ class SegmenterRecipe(Recipe):
     Attributes:
         segmenter: Network and grid; its `detector` is the recipe's.
         points_per_scan: Labelled points drawn from each scan.
+        semantic_weight: Of the losses of the points' classes beside those of boxes and instances.
         initial: Name and SHA-256 of the weights that the network starts from, if any.
         recorded: Scans of a recording that are learnt from besides the scenes, if any.
     """
 
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
     points_per_scan: int = 8192
+    semantic_weight: float = 1.
     initial: str = ''
     recorded: str = ''
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 import json
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def start_segmenter(recipe: SegmenterRecipe, initial: Bundle | None = None) -> T
             _take_weights(model, initial)
         return model
 
-    return Training(recipe, build, segmenter_losses)
+    return Training(recipe, build,
+                    partial(segmenter_losses, semantic_weight=recipe.semantic_weight))
 
 
 def _take_weights(model: BevSegmenter, initial: Bundle) -> None:
@@ -62,7 +64,8 @@ def _take_weights(model: BevSegmenter, initial: Bundle) -> None:
         raise ConfigError(f'{initial.path}: weights of another network: {error}') from error
 
 
-def segmenter_losses(model: nn.Module, batch: PanopticBatch) -> dict[str, Tensor]:
+def segmenter_losses(model: nn.Module, batch: PanopticBatch, semantic_weight: float = 1.
+                     ) -> dict[str, Tensor]:
     """Loss terms of a batch; the network runs in bfloat16, the losses do not."""
     with torch.autocast('cpu', torch.bfloat16):
         fields = model(torch.from_numpy(batch.pillar_points),
@@ -71,7 +74,7 @@ def segmenter_losses(model: nn.Module, batch: PanopticBatch) -> dict[str, Tensor
                        torch.from_numpy(batch.pillar_columns),
                        torch.from_numpy(batch.point_features),
                        torch.from_numpy(batch.point_row))
-    return panoptic_loss(fields, batch.targets, batch.panoptic)
+    return panoptic_loss(fields, batch.targets, batch.panoptic, semantic_weight)
 
 
 def train_segmenter(recipe: SegmenterRecipe, store: ScanStore, folder: Path,

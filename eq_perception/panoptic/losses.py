@@ -14,17 +14,19 @@ from eq_perception.detection.losses import focal_loss
 from eq_perception.detection.targets import Targets
 from eq_perception.panoptic.targets import PanopticTargets
 
-WEIGHTS = {'detection': 1., 'semantic': 1., 'lovasz': 1., 'centerness': .5, 'instance_offset': 1.}
+WEIGHTS = {'detection': 1., 'centerness': .5, 'instance_offset': 1.}
 
 
 def panoptic_loss(fields: Mapping[str, Tensor], targets: Sequence[Targets],
-                  panoptic: Sequence[PanopticTargets]) -> dict[str, Tensor]:
+                  panoptic: Sequence[PanopticTargets], semantic_weight: float = 1.
+                  ) -> dict[str, Tensor]:
     """Computes every term and their weighted sum under ``'total'``.
 
     Args:
         fields: The network's answer; ``'semantics'`` for the targets' points, in their order.
         targets: Boxes of each sample.
         panoptic: Points of each sample.
+        semantic_weight: Of the losses of the points' classes beside the others.
     """
     detection = detection_loss(
         {name: fields[name] for name in fields
@@ -40,7 +42,8 @@ def panoptic_loss(fields: Mapping[str, Tensor], targets: Sequence[Targets],
         'lovasz': lovasz_softmax(logits.softmax(-1), classes, weight),
         'centerness': focal_loss(fields['centerness'].float(), heatmap, background),
         'instance_offset': offset_loss(fields['instance_offset'], panoptic)}
-    total = torch.stack([WEIGHTS[name] * term for name, term in terms.items()]).sum()
+    weights = {**WEIGHTS, 'semantic': semantic_weight, 'lovasz': semantic_weight}
+    total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
     return {**detection, **terms, 'total': total}
 
 

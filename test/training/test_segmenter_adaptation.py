@@ -137,6 +137,14 @@ def test_without_boxes_no_detection_is_learnt(store, recorded):
                for weight in run.model.classifier.parameters())
 
 
+def test_classes_weigh_as_much_as_the_recipe_says(store):
+    batch = SegmenterStream(store, RECIPE, None).batch(0)
+    light, heavy = ({name: float(term.detach()) for name, term in start_segmenter(
+        replace(RECIPE, semantic_weight=weight)).losses(batch).items()} for weight in (1., 3.))
+    assert heavy['total'] == pytest.approx(
+        light['total'] + 2 * (light['semantic'] + light['lovasz']), rel=1e-5)
+
+
 def test_all_weights_of_a_segmenter_are_taken(bundle):
     run = start_segmenter(replace(RECIPE, seed=7), bundle)
     for name, weight in bundle.weights().items():
