@@ -10,44 +10,47 @@ Example::
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import fields
-from enum import IntEnum
-from time import perf_counter
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from eq_core.errors import ConfigError
-from eq_navigation.graph import grid_edges
+from eq_core.errors import EqError
+from eq_navigation.budget import Budget
+from eq_navigation.budget import RATES
+from eq_navigation.cells import CellGraph
+from eq_navigation.cells import Cells
+from eq_navigation.cells import Window
+from eq_navigation.corridor import find_corridor
+from eq_navigation.features import map_features
+from eq_navigation.graph import GeometricGraph
+from eq_navigation.graph import grid_graph
 from eq_navigation.occupancy import OccupancyMap
+from eq_navigation.outcome import ErrorCode
+from eq_navigation.outcome import Plan
+from eq_navigation.outcome import Refusal
+from eq_navigation.search import NO_ROUTE
+from eq_navigation.search import route_within
 from eq_navigation.search import shortest_route
 from eq_navigation.segments import segments_free
 from eq_navigation.smoothing import headings
 from eq_navigation.smoothing import pull
 from eq_navigation.smoothing import resample
 
-DETOUR = 1.5    # most paths are no longer than this times the distance
+DETOUR = 1.5        # most paths are no longer than this times the distance
+SMALL = 1 << 20     # of a map with more cells only a part is made a graph
 
 Double = NDArray[np.float64]
+Integer = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Pose = tuple[float, float, float]
-
-
-class ErrorCode(IntEnum):
-    """Results of `nav2_msgs/action/ComputePathToPose`, with Nav2's numbers."""
-
-    NONE = 0
-    UNKNOWN = 200
-    INVALID_PLANNER = 201
-    TF_ERROR = 202
-    START_OUTSIDE_MAP = 203
-    GOAL_OUTSIDE_MAP = 204
-    START_OCCUPIED = 205
-    GOAL_OCCUPIED = 206
-    TIMEOUT = 207
-    NO_VALID_PATH = 208
+Cell = tuple[int, int]      # row, column
+Costs = Callable[[GeometricGraph], Double]
 
 
 @dataclass(frozen=True)
@@ -86,141 +89,186 @@ class PlanningConfig:
                 raise ConfigError(f'{each.name} must be in {low}..{high}, got {value}')
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """The answer to one question.
-
-    Attributes:
-        poses: (L, 3) x, y, yaw in the frame of the map [m, rad]; empty without a path.
-        error_code: `ErrorCode.NONE` with a path, else why there is none.
-        error_text: The same in words.
-        frame_id: Frame of the map.
-        milliseconds: Time it took.
-    """
-
-    poses: Double
-    error_code: ErrorCode
-    error_text: str
-    frame_id: str
-    milliseconds: float
-
-    @property
-    def length(self) -> float:
-        """Length of the path [m]."""
-        return float(np.hypot(*np.diff(self.poses[:, :2], axis=0).T).sum())
-
-
-@dataclass(frozen=True, eq=False)
-class _Prepared:
-    """A map, ready to be searched."""
-
-    world: OccupancyMap
-    traversable: Mask
-    edges: csr_matrix
-    cell: NDArray[np.int64]     # (N,) of each node
-    node: NDArray[np.int64]     # (H * W,) of each cell, -1 where there is none
-
-    def place(self, nodes: NDArray[np.int64]) -> Double:
-        """(..., 2) centres of nodes [m]."""
-        return self.world.centre(*np.divmod(self.cell[nodes], self.traversable.shape[1]))
-
-
-class _Refusal(Exception):
-    """Why there is no path."""
-
-    def __init__(self, code: ErrorCode, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-
-
 class Planner:
-    """Shortest paths on the cells of an occupancy map.
+    """Shortest or, with learned costs, cheapest paths on the cells of an occupancy map.
 
     Turning or moving the map together with start and goal turns and moves the path.
     """
 
-    def __init__(self, config: PlanningConfig | None = None) -> None:
-        """Keeps the settings; a map is prepared when it first comes."""
-        self.config = config if config is not None else PlanningConfig()
-        self._prepared: _Prepared | None = None
+    def __init__(self, config: PlanningConfig | None = None, costs: Costs | None = None) -> None:
+        """Keeps the settings; a map is prepared when it first comes.
 
-    def plan(self, world: OccupancyMap, start: Pose, goal: Pose,
-             time_limit: float = np.inf) -> Plan:
+        Args:
+            config: The settings.
+            costs: Judges moves between places with `MAP_FEATURES`; lengths do if None. Paths on
+                learned costs are not pulled tight, as that would lead over costly ground.
+        """
+        self.config = config if config is not None else PlanningConfig()
+        self._costs = costs
+        self._cells: Cells | None = None
+        self._graph: CellGraph | None = None
+        self._priced: tuple[CellGraph, csr_matrix] | None = None
+        self._rates = dict(RATES)
+
+    def plan(self, world: OccupancyMap, start: Pose, goal: Pose, time_limit: float = np.inf,
+             cancelled: Callable[[], bool] = lambda: False) -> Plan:
         """Looks for a path; every path is checked against the map before it is given.
 
         Args:
-            world: The map. The graph is kept as long as the same map comes again.
+            world: The map. What was prepared is kept as long as the same map comes again.
             start: x, y, yaw in the frame of the map [m, rad].
             goal: Likewise.
-            time_limit: The answer is `TIMEOUT` if it takes longer [s].
+            time_limit: The answer is `TIMEOUT` if it takes or would take longer [s].
+            cancelled: Asked now and then whether the answer is not wanted any more.
         """
-        began = perf_counter()
-        poses, code, text = np.zeros((0, 3)), ErrorCode.NONE, ''
+        budget = Budget(time_limit, cancelled, self._rates)
+        poses, code, text, note = np.zeros((0, 3)), ErrorCode.NONE, '', ''
         try:
-            poses = self._plan(world, np.asarray(start, float), np.asarray(goal, float))
-            if perf_counter() - began > time_limit:
-                raise _Refusal(ErrorCode.TIMEOUT, f'no path within {time_limit} s')
-        except _Refusal as refusal:
-            poses, code, text = np.zeros((0, 3)), refusal.code, str(refusal)
-        return Plan(poses, code, text, world.frame_id, 1e3 * (perf_counter() - began))
+            poses, note = self._plan(world, np.asarray(start, float), np.asarray(goal, float),
+                                     budget)
+        except Refusal as refusal:
+            code, text = refusal.code, str(refusal)
+        return Plan(poses, code, text, world.frame_id, 1e3 * budget.spent, note)
 
-    def _plan(self, world: OccupancyMap, start: Double, goal: Double) -> Double:
+    def _plan(self, world: OccupancyMap, start: Double, goal: Double, budget: Budget
+              ) -> tuple[Double, str]:
         for name, pose in (('start', start), ('goal', goal)):
             if pose.shape != (3,) or not np.isfinite(pose).all():
-                raise _Refusal(ErrorCode.UNKNOWN, f'{name} must be x, y, yaw, finite, got {pose}')
-        ready = self._prepare(world)
-        first = self._node(ready, start, 'start', 0.)
-        last = self._node(ready, goal, 'goal', self.config.tolerance)
-        distance = float(np.linalg.norm(ready.place(first) - ready.place(last)))
-        route = shortest_route(ready.edges, int(first), int(last),
-                               DETOUR * distance + 10 * world.resolution)
-        if not len(route.nodes):
-            raise _Refusal(ErrorCode.NO_VALID_PATH, f'no way leads from {start[:2]} to {goal[:2]}')
-        moved = last != self._node_at(ready, goal)
-        end = ready.place(last) if moved else goal[:2]
-        path = np.concatenate([start[None, :2], ready.place(route.nodes[1:-1]), end[None]])
-        return self._finish(ready, path, float(goal[2]))
+                raise Refusal(ErrorCode.UNKNOWN, f'{name} must be x, y, yaw, finite, got {pose}')
+        cells = self._prepare(world, budget)
+        first = self._cell(cells, start, 'start', 0.)
+        last = self._cell(cells, goal, 'goal', self.config.tolerance)
+        if cells.part[first] != cells.part[last]:
+            raise Refusal(ErrorCode.NO_VALID_PATH, f'no way leads from {start[:2]} to {goal[:2]}')
+        priced, note = self._price(cells, budget)
+        nodes, place = (self._search(cells, first, last, budget) if priced is None else
+                        self._cheapest(priced, first, last, budget))
+        moved = last != _cell_at(world, goal)
+        end = place[-1] if moved else goal[:2]
+        path = np.concatenate([start[None, :2], place[1:-1], end[None]])
+        return self._finish(cells, path, float(goal[2]), priced is None), note
 
-    def _prepare(self, world: OccupancyMap) -> _Prepared:
-        if self._prepared is None or self._prepared.world is not world:
-            traversable = world.traversable(self.config.robot_radius, self.config.occupied,
-                                            self.config.allow_unknown)
-            cell = np.flatnonzero(traversable)
-            node = np.full(traversable.size, -1)
-            node[cell] = np.arange(len(cell))
-            self._prepared = _Prepared(
-                world, traversable, grid_edges(traversable, world.resolution), cell, node)
-        return self._prepared
+    def _prepare(self, world: OccupancyMap, budget: Budget) -> Cells:
+        """Finds out where the robot can be."""
+        if self._cells is None or self._cells.world is not world:
+            with budget.step('map', world.cells.size):
+                cells = Cells(world, world.traversable(
+                    self.config.robot_radius, self.config.occupied, self.config.allow_unknown))
+                _ = cells.part
+            self._cells, self._graph, self._priced = cells, None, None
+        return self._cells
 
-    def _node_at(self, ready: _Prepared, pose: Double) -> int:
-        row, column, _ = ready.world.locate(pose[:2])
-        return int(ready.node[row * ready.traversable.shape[1] + column])
+    def _search(self, cells: Cells, first: Cell, last: Cell, budget: Budget
+                ) -> tuple[Integer, Double]:
+        """Finds the shortest way: nodes, and (L, 2) their places.
 
-    def _node(self, ready: _Prepared, pose: Double, name: str, tolerance: float
-              ) -> NDArray[np.int64]:
-        """Row of the cell that a pose is in, or of one near enough."""
-        at_start = name == 'start'
-        if not ready.world.locate(pose[:2])[2]:
-            raise _Refusal(ErrorCode.START_OUTSIDE_MAP if at_start else ErrorCode.GOAL_OUTSIDE_MAP,
-                           f'{name} {pose[:2]} is off the map')
-        node = self._node_at(ready, pose)
-        if node < 0 and tolerance and len(ready.cell):
-            apart = np.linalg.norm(ready.place(np.arange(len(ready.cell))) - pose[:2], axis=1)
-            if apart.min() <= tolerance:
-                node = int(apart.argmin())
-        if node < 0:
-            raise _Refusal(ErrorCode.START_OCCUPIED if at_start else ErrorCode.GOAL_OCCUPIED,
-                           f'{name} {pose[:2]} is occupied or too near to something')
-        return np.asarray(node)
+        Looks within a length; what is not found there is looked for within more. Of a large map
+        only the part is taken that no path of the length leaves; if that is large too, a corridor
+        is looked through first, in which a path may be a little longer than the shortest.
+        """
+        world = cells.world
+        ends = np.array([first, last])[:, ::-1] + .5
+        apart = float(np.hypot(*(ends[1] - ends[0])))
+        limit, whole, tried = DETOUR * apart + 10, Window.of(cells.traversable.shape), False
+        while True:
+            window = (whole if whole.size <= SMALL else
+                      Window.around(ends[0], ends[1], limit, cells.traversable.shape))
+            if window.size > SMALL and not tried:
+                tried = True
+                found = self._along_corridor(cells, first, last, budget)
+                if len(found[0]):
+                    return found
+            graph = self._graph_of(cells, window, budget)
+            route = NO_ROUTE
+            with budget.step('search', min(len(graph.cell), np.pi * limit ** 2)):
+                route = route_within(graph.edges, graph.node(*first), graph.node(*last),
+                                     limit * world.resolution)
+            if len(route.nodes):
+                return route.nodes, graph.place(route.nodes)
+            limit *= 2
 
-    def _finish(self, ready: _Prepared, path: Double, yaw: float) -> Double:
+    def _along_corridor(self, cells: Cells, first: Cell, last: Cell, budget: Budget
+                        ) -> tuple[Integer, Double]:
+        """Looks for a way near a coarse one: nodes, and (L, 2) their places; none if none."""
+        with budget.step('corridor', cells.traversable.size):
+            graph = find_corridor(cells, first, last)
+        if graph is None:
+            return NO_ROUTE.nodes, np.zeros((0, 2))
+        route = NO_ROUTE
+        with budget.step('search', len(graph.cell)):
+            route = shortest_route(graph.edges, graph.node(*first), graph.node(*last))
+        return route.nodes, graph.place(route.nodes)
+
+    def _graph_of(self, cells: Cells, window: Window, budget: Budget) -> CellGraph:
+        """The moves of a window, or of one that covers it."""
+        if self._graph is None or not self._graph.window.covers(window):
+            self._graph = None      # both would not always fit into memory
+            with budget.step('graph', window.size):
+                self._graph = CellGraph(cells, window)
+        return self._graph
+
+    def _price(self, cells: Cells, budget: Budget
+               ) -> tuple[tuple[CellGraph, csr_matrix] | None, str]:
+        """All moves of the map with their learned costs; None and why where there are none."""
+        if self._costs is None:
+            return None, ''
+        if self._priced is None:
+            world, config = cells.world, self.config
+            with budget.step('costs', 8 * cells.traversable.size):
+                graph = grid_graph(cells.traversable, world)
+                feature = map_features(world, config.occupied, config.allow_unknown)
+                graph = replace(graph, feature=feature[cells.traversable])
+                try:
+                    edges = graph.matrix(self._costs(graph))
+                except EqError as error:
+                    return None, f'learned costs failed, the path is the shortest: {error}'
+            self._priced = CellGraph(cells), edges
+        return self._priced, ''
+
+    def _cheapest(self, priced: tuple[CellGraph, csr_matrix], first: Cell, last: Cell,
+                  budget: Budget) -> tuple[Integer, Double]:
+        """Finds the way of least cost: nodes, and (L, 2) their places."""
+        graph, edges = priced
+        route = NO_ROUTE
+        with budget.step('search', len(graph.cell)):
+            route = shortest_route(edges, graph.node(*first), graph.node(*last))
+        return route.nodes, graph.place(route.nodes)
+
+    def _cell(self, cells: Cells, pose: Double, name: str, tolerance: float) -> Cell:
+        """The cell that a pose is in, or the nearest within the tolerance where a robot can be."""
+        world, at_start = cells.world, name == 'start'
+        if not world.locate(pose[:2])[2]:
+            raise Refusal(ErrorCode.START_OUTSIDE_MAP if at_start else ErrorCode.GOAL_OUTSIDE_MAP,
+                          f'{name} {pose[:2]} is off the map')
+        cell = _cell_at(world, pose)
+        if not cells.traversable[cell] and tolerance:
+            reach = int(np.ceil(tolerance / world.resolution)) + 1
+            window = Window.of(cells.traversable.shape)
+            window = Window(max(0, cell[0] - reach), min(window.bottom, cell[0] + reach + 1),
+                            max(0, cell[1] - reach), min(window.right, cell[1] + reach + 1))
+            near = np.argwhere(window.cut(cells.traversable)) + (window.top, window.left)
+            apart = np.linalg.norm(world.centre(*near.T) - pose[:2], axis=1)
+            if len(near) and apart.min() <= tolerance:
+                row, column = near[apart.argmin()]
+                cell = int(row), int(column)
+        if not cells.traversable[cell]:
+            raise Refusal(ErrorCode.START_OCCUPIED if at_start else ErrorCode.GOAL_OCCUPIED,
+                          f'{name} {pose[:2]} is occupied or too near to something')
+        return cell
+
+    def _finish(self, cells: Cells, path: Double, yaw: float, shortest: bool) -> Double:
         """Smooths, checks and turns places into poses."""
-        if self.config.smooth:
-            path = path[pull(ready.traversable, ready.world.to_cells(path))]
-        if not is_valid(ready.world, ready.traversable, path):
-            raise _Refusal(ErrorCode.NO_VALID_PATH, 'the path found would touch an obstacle')
+        if self.config.smooth and shortest:
+            path = path[pull(cells.traversable, cells.world.to_cells(path))]
+        if not is_valid(cells.world, cells.traversable, path):
+            raise Refusal(ErrorCode.NO_VALID_PATH, 'the path found would touch an obstacle')
         path = resample(path, self.config.spacing)
         return np.column_stack([path, headings(path, yaw)])
+
+
+def _cell_at(world: OccupancyMap, pose: Double) -> Cell:
+    row, column, _ = world.locate(pose[:2])
+    return int(row), int(column)
 
 
 def is_valid(world: OccupancyMap, traversable: Mask, path: Double) -> bool:

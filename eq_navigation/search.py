@@ -33,37 +33,34 @@ class Route:
 NO_ROUTE = Route(np.zeros(0, np.int64), np.inf)
 
 
-def shortest_route(edges: csr_matrix, start: int, goal: int, guess: float = np.inf) -> Route:
+def shortest_route(edges: csr_matrix, start: int, goal: int) -> Route:
     """Finds the cheapest path.
 
     Args:
         edges: (N, N) positive costs, see `GeometricGraph.matrix`.
         start: Row.
         goal: Row.
-        guess: A cost that the path probably does not exceed; the search stops there and, if that
-            was too early, begins again with four times as much.
+
+    Raises:
+        InputError: A cost is negative or NaN, or a row is none.
+    """
+    return route_within(edges, start, goal, np.inf)
+
+
+def route_within(edges: csr_matrix, start: int, goal: int, limit: float) -> Route:
+    """Finds the cheapest path if it costs no more than a limit; the less, the faster.
 
     Raises:
         InputError: A cost is negative or NaN, or a row is none.
     """
     _check(edges, start, goal)
-    cost, before = _dijkstra(edges, start, guess)
-    while not np.isfinite(cost[goal]):
-        reached = np.isfinite(cost)
-        if np.isinf(guess) or not _borders(edges, reached):
-            return NO_ROUTE
-        guess *= 4
-        cost, before = _dijkstra(edges, start, guess)
+    cost, before = _dijkstra(edges, start, limit)
+    if not np.isfinite(cost[goal]):
+        return NO_ROUTE
     nodes = [goal]
     while nodes[-1] != start:
         nodes.append(int(before[nodes[-1]]))
     return Route(np.array(nodes[::-1], np.int64), float(cost[goal]))
-
-
-def _borders(edges: csr_matrix, reached: NDArray[np.bool_]) -> bool:
-    """Whether an edge leads out of the nodes that were reached."""
-    leaving = np.repeat(reached, np.diff(edges.indptr))
-    return bool((~reached[edges.indices[leaving]]).any())
 
 
 def cost_to_go(edges: csr_matrix, goal: int) -> tuple[Double, NDArray[np.int32]]:

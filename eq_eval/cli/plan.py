@@ -24,7 +24,7 @@ def plan(
     """Plans a path and checks it against the map; exit code 1 if there is none."""
     from eq_eval.cli.output import emit
     from eq_eval.datasets.map_file import read_map
-    from eq_navigation.planner import ErrorCode
+    from eq_navigation.outcome import ErrorCode
     from eq_navigation.planner import is_valid
     from eq_navigation.planner import Planner
     from eq_navigation.planner import PlanningConfig

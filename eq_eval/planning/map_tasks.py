@@ -20,14 +20,16 @@ from eq_eval.datasets.map_file import read_problems
 from eq_eval.planning.extent import Extent
 from eq_eval.planning.extent import Say
 from eq_eval.planning.mazes import make_mazes
+from eq_navigation.cells import CellGraph
+from eq_navigation.cells import Cells
 from eq_navigation.graph import grid_edges
 from eq_navigation.occupancy import OccupancyMap
-from eq_navigation.planner import ErrorCode
+from eq_navigation.outcome import ErrorCode
 from eq_navigation.planner import is_valid
 from eq_navigation.planner import Planner
 from eq_navigation.planner import PlanningConfig
 from eq_navigation.planner import Pose
-from eq_navigation.search import shortest_route
+from eq_navigation.search import route_within
 
 ROBOT_RADIUS = .2       # on maps of buildings [m]
 PAIRS = 20              # random starts and goals on each map
@@ -114,16 +116,13 @@ def _pose(world: OccupancyMap, row: int, column: int) -> Pose:
 
 def _published(world: OccupancyMap, scenario: Path) -> float:
     """Largest difference from the published lengths, which have six digits or more [cells]."""
-    traversable = world.traversable()
-    node = np.full(traversable.shape, -1)
-    node[traversable] = np.arange(traversable.sum())
-    edges = grid_edges(traversable, world.resolution)
+    graph = CellGraph(Cells(world, world.traversable()))
     problems = read_problems(scenario)
     worst = 0.
     for problem in problems[::max(1, len(problems) // PROBLEMS)]:
-        start, goal = (int(node[world.locate(place)[:2]])
+        start, goal = (graph.node(*map(int, world.locate(place)[:2]))
                        for place in problem_ends(world, problem))
-        route = shortest_route(edges, start, goal, 2 * problem.length + 1)
+        route = route_within(graph.edges, start, goal, problem.length + 1)
         worst = max(worst, min(abs(length - problem.length)
                                for length in (route.cost, float(f'{route.cost:.6g}'))))
     return worst

@@ -8,8 +8,9 @@ from eq_core.errors import InputError
 from eq_eval.datasets.map_file import problem_ends
 from eq_eval.datasets.map_file import read_map
 from eq_eval.datasets.map_file import read_problems
-from eq_navigation.graph import grid_graph
-from eq_navigation.search import shortest_route
+from eq_navigation.cells import CellGraph
+from eq_navigation.cells import Cells
+from eq_navigation.search import route_within
 
 SETTINGS = 'image: {image}\nresolution: 0.05\norigin: [-1.0, 2.0, 0.5]\nnegate: {negate}\n' \
            'occupied_thresh: 0.65\nfree_thresh: 0.196\n{more}'
@@ -65,14 +66,10 @@ def test_moving_ai_maps_and_scenarios_are_read(tmp_path):
 def test_exact_search_finds_the_published_lengths(shared_data, name):
     folder = shared_data / 'maps' / 'movingai'
     world = read_map(folder / f'{name}.map')
-    traversable = world.traversable()
-    graph = grid_graph(traversable, world)
-    edges = graph.matrix(graph.length)
-    row = np.full(traversable.shape, -1)
-    row[traversable] = np.arange(len(graph))
+    graph = CellGraph(Cells(world, world.traversable()))
     for problem in read_problems(folder / f'{name}.map.scen')[::97]:
-        start, goal = (int(row[world.locate(place)[:2]])
+        start, goal = (graph.node(*map(int, world.locate(place)[:2]))
                        for place in problem_ends(world, problem))
-        route = shortest_route(edges, start, goal, 2 * problem.length + 1)
+        route = route_within(graph.edges, start, goal, problem.length + 1)
         rounded = float(f'{route.cost:.6g}')    # some files have no more digits
         assert min(abs(route.cost - problem.length), abs(rounded - problem.length)) < 1e-4

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from eq_core.errors import ConfigError
+from eq_core.errors import OutputError
+from eq_navigation.features import MAP_FEATURES
 from eq_navigation.occupancy import OccupancyMap
-from eq_navigation.planner import ErrorCode
+from eq_navigation.outcome import ErrorCode
 from eq_navigation.planner import is_valid
 from eq_navigation.planner import Planner
 from eq_navigation.planner import PlanningConfig
@@ -99,6 +101,36 @@ def test_an_occupied_goal_is_replaced_within_the_tolerance():
 def test_a_limit_of_time_is_kept():
     plan = Planner().plan(house(), START, GOAL, time_limit=0.)
     assert plan.error_code == ErrorCode.TIMEOUT and not len(plan.poses)
+
+
+def test_planning_that_nobody_wants_any_more_ends():
+    answers = iter([False, False, True])
+    plan = Planner().plan(house(), START, GOAL, cancelled=lambda: next(answers))
+    assert plan.error_code == ErrorCode.UNKNOWN and 'cancelled' in plan.error_text
+    assert not len(plan.poses) and not list(answers)
+
+
+def test_learned_costs_decide_and_without_them_the_path_is_the_shortest():
+    def shy(graph):         # ground near obstacles costs more
+        assert graph.feature.shape[1] == len(MAP_FEATURES)
+        return graph.length * (1 + 20 * (1 - graph.feature[:, 2:]))
+
+    def broken(graph):
+        raise OutputError('the model gave nonsense')
+
+    world = house()
+    clearance = world.clearance(world.obstacles())
+
+    def nearest(plan):
+        row, column, _ = world.locate(plan.poses[5:-5, :2])
+        return float(clearance[row, column].mean())
+    short, wide = Planner().plan(world, START, GOAL), Planner(None, shy).plan(world, START, GOAL)
+    assert wide.error_code == ErrorCode.NONE and not wide.note
+    assert nearest(wide) > nearest(short) + .1 and wide.length > short.length
+    assert is_valid(world, world.traversable(), wide.poses[:, :2])
+    failed = Planner(None, broken).plan(world, START, GOAL)
+    np.testing.assert_array_equal(failed.poses, short.poses)
+    assert 'nonsense' in failed.note and failed.error_code == ErrorCode.NONE
 
 
 def test_a_new_map_is_taken_and_the_same_one_kept():
