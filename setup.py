@@ -49,6 +49,7 @@ setup(
         'eq = eq_eval.cli.main:main',
         'lidar_detector = eq_perception.nodes.lidar_detector:main',
         'panoptic_segmenter = eq_perception.nodes.panoptic_segmenter:main',
+        'graph_planner = eq_navigation.nodes.graph_planner:main',
     ]},
     zip_safe=False,
 )

@@ -27,7 +27,7 @@ from eq_bootstrap.toolchain import toolchain_environment
 from eq_bootstrap.wheel import pack_wheel
 from eq_bootstrap.wheel import wheel_tag
 
-PACKAGES = ('vision_msgs', 'tf2_msgs', 'eq_msgs')
+PACKAGES = ('vision_msgs', 'tf2_msgs', 'map_msgs', 'eq_msgs')
 
 
 def missing_messages(ros: Ros) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 from scipy.sparse import csr_matrix
 
+from eq_core.geometry.occupancy import OccupancyMap
 from eq_navigation.graph import grid_edges
-from eq_navigation.occupancy import OccupancyMap
 
 Double = NDArray[np.float64]
 Integer = NDArray[np.int64]

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
+from eq_core.geometry.occupancy import OccupancyMap
 from eq_navigation.cells import CellGraph
 from eq_navigation.cells import Cells
 from eq_navigation.cells import Window
-from eq_navigation.occupancy import OccupancyMap
 from eq_navigation.search import shortest_route
 
 BLOCK = 4       # cells of a block's edge

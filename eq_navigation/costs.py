@@ -32,7 +32,7 @@ class LearnedCosts:
         """
         self.session = session
         self._block = (rows, neighbors)
-        self._features = features
+        self.features = features
 
     @classmethod
     def from_bundle(cls, path: str | Path, backends: Sequence[str] = ('onnxruntime',),
@@ -57,8 +57,8 @@ class LearnedCosts:
             InputError: The graph knows other features than the model.
             OutputError: A cost is negative or not finite.
         """
-        if graph.feature.shape[1] != self._features:
-            raise InputError(f'the model takes {self._features} features of a node, got '
+        if graph.feature.shape[1] != self.features:
+            raise InputError(f'the model takes {self.features} features of a node, got '
                              f'{graph.feature.shape[1]}', 'bad_graph')
         source, column = np.nonzero(graph.mask)
         target = graph.neighbor[source, column]

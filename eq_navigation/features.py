@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from eq_navigation.occupancy import OccupancyMap
-from eq_navigation.occupancy import UNKNOWN
+from eq_core.geometry.occupancy import OccupancyMap
+from eq_core.geometry.occupancy import UNKNOWN
 
 MAP_FEATURES = ('occupancy', 'unknown', 'clearance')
 FAR = 2.    # clearance beyond which there is nothing more to know [m]

@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial import cKDTree
 
 from eq_core.errors import InputError
-from eq_navigation.occupancy import OccupancyMap
+from eq_core.geometry.occupancy import OccupancyMap
 from eq_navigation.segments import segments_free
 
 # (row, column) steps: four straight ones, then four diagonal ones.

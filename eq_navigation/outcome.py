@@ -8,6 +8,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from eq_core.errors import PlanningError
+
 Double = NDArray[np.float64]
 
 
@@ -52,7 +54,7 @@ class Plan:
         return float(np.hypot(*np.diff(self.poses[:, :2], axis=0).T).sum())
 
 
-class Refusal(Exception):
+class Refusal(PlanningError):
     """Why there is no path.
 
     Attributes:

@@ -18,9 +18,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+from scipy.spatial import cKDTree
 
 from eq_core.errors import ConfigError
 from eq_core.errors import EqError
+from eq_core.geometry.occupancy import OccupancyMap
 from eq_navigation.budget import Budget
 from eq_navigation.budget import RATES
 from eq_navigation.cells import CellGraph
@@ -30,7 +32,6 @@ from eq_navigation.corridor import find_corridor
 from eq_navigation.features import map_features
 from eq_navigation.graph import GeometricGraph
 from eq_navigation.graph import grid_graph
-from eq_navigation.occupancy import OccupancyMap
 from eq_navigation.outcome import ErrorCode
 from eq_navigation.outcome import Plan
 from eq_navigation.outcome import Refusal
@@ -129,6 +130,28 @@ class Planner:
         except Refusal as refusal:
             code, text = refusal.code, str(refusal)
         return Plan(poses, code, text, world.frame_id, 1e3 * budget.spent, note)
+
+    def edges_around(self, path: Double, reach: float) -> tuple[Double, Double]:
+        """Tells what the last path was chosen from.
+
+        Args:
+            path: (L, 2) [m].
+            reach: Moves between places that are nearer to the path are told [m].
+
+        Returns:
+            (M, 2, 2) moves, each from, to [m], and (M,) what they cost per metre.
+        """
+        graph, edges = self._priced or (self._graph, None)
+        if graph is None or not len(path):
+            return np.zeros((0, 2, 2)), np.zeros(0)
+        place = graph.place(np.arange(len(graph.cell)))
+        near = np.flatnonzero(np.isfinite(
+            cKDTree(path).query(place, distance_upper_bound=reach)[0]))
+        chosen = (graph.edges if edges is None else edges)[near][:, near].tocoo()
+        once = chosen.row < chosen.col
+        ends = place[near][np.stack([chosen.row, chosen.col], -1)[once]]
+        length = np.hypot(*(ends[:, 1] - ends[:, 0]).T)
+        return ends, np.asarray(chosen.data[once] / np.maximum(length, 1e-9))
 
     def _plan(self, world: OccupancyMap, start: Double, goal: Double, budget: Budget
               ) -> tuple[Double, str]:

@@ -18,6 +18,10 @@ from eq_ros.accounting import Ticket
 
 # Drops that a healthy system can have; all others are errors
 MILD = frozenset({'busy', 'out_of_order', 'stale', 'stopped'})
+# Requests that have no answer but the reason, likewise
+REFUSED = frozenset({
+    'cancelled', 'goal_occupied', 'goal_outside_map', 'invalid_planner', 'no_map', 'no_valid_path',
+    'stale_map', 'start_occupied', 'start_outside_map', 'tf_error', 'timeout'})
 
 
 class Logger(Protocol):
@@ -135,7 +139,7 @@ class Guard:
         """Counts, reports and logs."""
         ticket.drop(reason)
         self._on_drop(reason, text)
-        say = self._log.warning if reason in MILD else self._log.error
+        say = self._log.warning if reason in MILD | REFUSED else self._log.error
         say(reason, f'input dropped ({reason}): {text}')
 
     def _fail(self, ticket: Ticket, reason: str, error: Exception) -> None:

@@ -1,7 +1,8 @@
 """The one place that decides which message types this machine has.
 
-``vision_msgs`` and ``tf2_msgs`` are not everywhere; where they are missing their names here are
-None, and what needs them is not published. All else is part of every ROS 2.
+``vision_msgs``, ``tf2_msgs``, ``map_msgs`` and actions to plan are not everywhere; where they are
+missing their names here are None, and what needs them is not published or taken. All else is part
+of every ROS 2.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from diagnostic_msgs.msg import DiagnosticArray
 from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
 from geometry_msgs.msg import Point
+from geometry_msgs.msg import PoseStamped
 from geometry_msgs.msg import TransformStamped
+from nav_msgs.msg import OccupancyGrid
 from nav_msgs.msg import Odometry
+from nav_msgs.msg import Path
 from sensor_msgs.msg import PointCloud2
 from sensor_msgs.msg import PointField
 from std_msgs.msg import ColorRGBA
@@ -33,8 +37,22 @@ try:
 except ImportError:
     TFMessage = None
 
-__all__ = ['ColorRGBA', 'DiagnosticArray', 'DiagnosticStatus', 'Duration', 'Header', 'KeyValue',
-           'Marker', 'MarkerArray', 'Odometry', 'Point', 'PointCloud2', 'PointField', 'TFMessage',
+try:
+    from map_msgs.msg import OccupancyGridUpdate
+except ImportError:
+    OccupancyGridUpdate = None
+
+try:
+    from nav2_msgs.action import ComputePathToPose
+except ImportError:
+    try:
+        from eq_msgs.action import ComputePathToPose
+    except ImportError:
+        ComputePathToPose = None
+
+__all__ = ['ColorRGBA', 'ComputePathToPose', 'DiagnosticArray', 'DiagnosticStatus', 'Duration',
+           'Header', 'KeyValue', 'Marker', 'MarkerArray', 'OccupancyGrid', 'OccupancyGridUpdate',
+           'Odometry', 'Path', 'Point', 'PointCloud2', 'PointField', 'PoseStamped', 'TFMessage',
            'Time', 'TransformStamped', 'header', 'missing', 'pointcloud2', 'vision_msgs']
 
 
@@ -45,6 +63,10 @@ def missing() -> dict[str, str]:
         lacking['vision_msgs'] = 'Detection3DArray and LabelInfo (MarkerArray still goes out)'
     if TFMessage is None:
         lacking['tf2_msgs'] = 'transforms'
+    if OccupancyGridUpdate is None:
+        lacking['map_msgs'] = 'updates of maps (whole maps are taken)'
+    if ComputePathToPose is None:
+        lacking['eq_msgs'] = 'action to plan (the topic of goals is there)'
     return lacking
 
 

@@ -108,6 +108,32 @@ def segmenter(
            log_level)
 
 
+@app.command()
+def planner(
+    params_file: ParamsFile = None, model: Annotated[str, typer.Option(
+        help='Folder of a bundle with learned costs; lengths count if not given.')] = '',
+    backends: Backends = 'onnxruntime', namespace: Namespace = '',
+    input_map: Annotated[str, typer.Option(help='Topic of the map.')] = '~/input/map',
+    input_map_updates: Annotated[str, typer.Option(
+        help='Topic of updates of a part of it.')] = '~/input/map_updates',
+    input_goal: Annotated[str, typer.Option(help='Topic of goals.')] = '~/input/goal',
+    output_path: Annotated[str, typer.Option(help='Topic of the paths.')] = '~/output/path',
+    robot_base_frame: Annotated[str, typer.Option(
+        help='Frame of the robot, where paths start.')] = 'base_link',
+    use_sim_time: SimTime = False, autostart: Autostart = True, log_level: LogLevel = 'info',
+) -> None:
+    """Starts the graph planner and waits for Ctrl-C.
+
+    The same as `ros2 launch eq_stack graph_planner.launch.py`, for machines without it.
+    """
+    _start('graph_planner', namespace, params_file,
+           {**_common(use_sim_time, autostart, model, backends),
+            'robot_base_frame': robot_base_frame},
+           {'~/input/map': input_map, '~/input/map_updates': input_map_updates,
+            '~/input/goal': input_goal, '~/output/path': output_path}, log_level,
+           'eq_navigation')
+
+
 def _common(use_sim_time: bool, autostart: bool, model: str, backends: str) -> dict[str, str]:
     """Parameters of every node, as YAML writes them."""
     return {'use_sim_time': str(use_sim_time).lower(), 'autostart': str(autostart).lower(),
@@ -115,7 +141,7 @@ def _common(use_sim_time: bool, autostart: bool, model: str, backends: str) -> d
 
 
 def _start(node: str, namespace: str, params_file: Path | None, parameters: dict[str, str],
-           remappings: dict[str, str], log_level: str) -> None:
+           remappings: dict[str, str], log_level: str, package: str = 'eq_perception') -> None:
     """Becomes the node's parent until it ends, and takes over its exit code."""
     from eq_eval.replay.environment import require_ros
     require_ros()
@@ -123,7 +149,7 @@ def _start(node: str, namespace: str, params_file: Path | None, parameters: dict
     from eq_ros.transport import shared_file
     configure_transport()
     description = NodeDescription(
-        f'eq_perception.nodes.{node}', namespace,
+        f'{package}.nodes.{node}', namespace,
         params_file or shared_file(f'config/{node}.param.yaml'), parameters, remappings, log_level)
     raise typer.Exit(run_until_signal(description.command()))
 

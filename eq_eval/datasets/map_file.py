@@ -11,7 +11,7 @@ from PIL import Image
 import yaml
 
 from eq_core.errors import InputError
-from eq_navigation.occupancy import OccupancyMap
+from eq_core.geometry.occupancy import OccupancyMap
 
 PASSABLE = '.GS'    # letters of MovingAI's free cells
 HEADER_LINES = 4    # type, height, width, "map"

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.csgraph import dijkstra
 
+from eq_core.geometry.occupancy import OccupancyMap
 from eq_eval.datasets.map_file import problem_ends
 from eq_eval.datasets.map_file import read_map
 from eq_eval.datasets.map_file import read_problems
@@ -23,7 +24,6 @@ from eq_eval.planning.mazes import make_mazes
 from eq_navigation.cells import CellGraph
 from eq_navigation.cells import Cells
 from eq_navigation.graph import grid_edges
-from eq_navigation.occupancy import OccupancyMap
 from eq_navigation.outcome import ErrorCode
 from eq_navigation.planner import is_valid
 from eq_navigation.planner import Planner

@@ -11,11 +11,11 @@ from scipy.ndimage import gaussian_filter
 from scipy.ndimage import map_coordinates
 from scipy.sparse.csgraph import connected_components
 
+from eq_core.geometry.occupancy import OccupancyMap
 from eq_eval.training.planner import Demonstration
 from eq_navigation.graph import GeometricGraph
 from eq_navigation.graph import grid_graph
 from eq_navigation.graph import radius_graph
-from eq_navigation.occupancy import OccupancyMap
 from eq_navigation.search import cost_to_go
 
 LOOKS = 4           # numbers that are known of each place

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from eq_core.geometry.occupancy import OccupancyMap
 from eq_navigation import planner as planner_module
 from eq_navigation.cells import CellGraph
 from eq_navigation.cells import Cells
 from eq_navigation.cells import Window
 from eq_navigation.corridor import find_corridor
-from eq_navigation.occupancy import OccupancyMap
 from eq_navigation.outcome import ErrorCode
 from eq_navigation.planner import is_valid
 from eq_navigation.planner import Planner

@@ -5,11 +5,11 @@ import pytest
 from scipy.sparse.csgraph import connected_components
 
 from eq_core.errors import InputError
+from eq_core.geometry.occupancy import OccupancyMap
 from eq_navigation.graph import GeometricGraph
 from eq_navigation.graph import grid_graph
 from eq_navigation.graph import radius_graph
 from eq_navigation.graph import waypoint_graph
-from eq_navigation.occupancy import OccupancyMap
 from eq_navigation.segments import segments_free
 
 

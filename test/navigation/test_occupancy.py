@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eq_core.errors import InputError
-from eq_navigation.occupancy import OccupancyMap
+from eq_core.geometry.occupancy import OccupancyMap
 
 
 def room(edge=20, resolution=.1, origin=(0., 0., 0.)):

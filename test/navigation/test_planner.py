@@ -5,8 +5,8 @@ import pytest
 
 from eq_core.errors import ConfigError
 from eq_core.errors import OutputError
+from eq_core.geometry.occupancy import OccupancyMap
 from eq_navigation.features import MAP_FEATURES
-from eq_navigation.occupancy import OccupancyMap
 from eq_navigation.outcome import ErrorCode
 from eq_navigation.planner import is_valid
 from eq_navigation.planner import Planner

@@ -99,7 +99,7 @@ def test_only_missing_messages_are_built(tmp_path: Path, monkeypatch) -> None:
     marker = prefix / 'share/ament_index/resource_index/packages/vision_msgs'
     marker.parent.mkdir(parents=True)
     marker.touch()
-    assert messages.missing_messages(Ros('apt', prefix)) == ('tf2_msgs', 'eq_msgs')
+    assert messages.missing_messages(Ros('apt', prefix)) == ('tf2_msgs', 'map_msgs', 'eq_msgs')
     assert messages.missing_messages(WHEELS) == messages.PACKAGES
     assert messages.missing_messages(Ros('none')) == ()
 

@@ -2,9 +2,9 @@
 
 The expected type hashes (RIHS01, REP-2016) were not computed here. They were read in public
 repositories that hold what the upstream packages produced: C sources that rosidl generated from
-the released vision_msgs and tf2_msgs, hashes captured from a Jazzy installation, and the output
-of `ros2 topic info --verbose`. A hash covers the types nested in a message, so these cover every
-definition but `BoundingBox2DArray` and `BoundingBox3DArray`, for which none was found.
+the released map_msgs, vision_msgs and tf2_msgs, hashes captured from a Jazzy installation, and
+the output of `ros2 topic info --verbose`. A hash covers the types nested in a message, so these
+cover every definition but `BoundingBox2DArray` and `BoundingBox3DArray`, for which none was found.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import sys
 import pytest
 
 PUBLISHED = {
+    'map_msgs/msg/OccupancyGridUpdate':
+        'RIHS01_c4095b0be2e4363f8978a1570e0293ee093436f1e1c61d99b48502ac317025e8',
     'tf2_msgs/msg/TFMessage':
         'RIHS01_e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087',
     'tf2_msgs/msg/TF2Error':
@@ -46,9 +48,9 @@ def typestore(repository: Path) -> object:
     store = typesys.get_typestore(typesys.Stores.EMPTY)
     standard = typesys.get_typestore(typesys.Stores.ROS2_KILTED)
     foreign = {name: definition for name, definition in standard.fielddefs.items()
-               if not name.startswith(('tf2_msgs', 'vision_msgs'))}
+               if not name.startswith(('map_msgs', 'tf2_msgs', 'vision_msgs'))}
     ours: dict[str, object] = {}
-    for package in ('tf2_msgs', 'vision_msgs', 'eq_msgs'):
+    for package in ('map_msgs', 'tf2_msgs', 'vision_msgs', 'eq_msgs'):
         for path in sorted((repository / 'interfaces' / package / 'msg').glob('*.msg')):
             ours |= typesys.get_types_from_msg(path.read_text(encoding='utf-8'),
                                                f'{package}/msg/{path.stem}')

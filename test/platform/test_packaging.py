@@ -37,7 +37,7 @@ def check_installed(prefix: Path, repository: Path) -> None:
     """Asserts what ament, ros2 run and launch look for under a prefix."""
     assert (prefix / MARKER).is_file()
     assert (prefix / 'share/eq_stack/package.xml').is_file()
-    for node in ('lidar_detector', 'panoptic_segmenter'):
+    for node in ('graph_planner', 'lidar_detector', 'panoptic_segmenter'):
         assert os.access(prefix / 'lib/eq_stack' / node, os.X_OK)
     for folder in ('config', 'launch', 'models'):
         for path in (repository / folder).rglob('*'):

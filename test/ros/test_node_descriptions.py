@@ -19,10 +19,15 @@ import yaml
 from eq_eval.cli import up
 from eq_eval.cli.up import NodeDescription
 from eq_ros.guard import MILD
+from eq_ros.guard import REFUSED
 
 LAUNCH_FILES = {'lidar_detector': 'detector.launch.py',
-                'panoptic_segmenter': 'panoptic_segmenter.launch.py'}
-UP = {'lidar_detector': up.detector, 'panoptic_segmenter': up.segmenter}
+                'panoptic_segmenter': 'panoptic_segmenter.launch.py',
+                'graph_planner': 'graph_planner.launch.py'}
+UP = {'lidar_detector': up.detector, 'panoptic_segmenter': up.segmenter,
+      'graph_planner': up.planner}
+PACKAGE = {'lidar_detector': 'eq_perception', 'panoptic_segmenter': 'eq_perception',
+           'graph_planner': 'eq_navigation'}
 each_node = pytest.mark.parametrize('node', LAUNCH_FILES)
 
 
@@ -43,7 +48,7 @@ def launch_arguments(repository: Path, node: str = 'lidar_detector') -> list[str
 def test_parameter_file_holds_every_parameter_with_its_default(
         repository: Path, node: str) -> None:
     pytest.importorskip('rclpy', reason='needs ROS 2')
-    kind = import_module(f'eq_perception.nodes.{node}').Parameters
+    kind = import_module(f'{PACKAGE[node]}.nodes.{node}').Parameters
     values = yaml.safe_load(config_file(repository, node).read_text())['/**']['ros__parameters']
     defaults = {field.name: list(field.default) if isinstance(field.default, tuple)
                 else field.default for field in dataclasses.fields(kind)}
@@ -70,6 +75,10 @@ def test_launch_file_declares_what_the_readme_promises(repository: Path) -> None
         'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'input_pointcloud',
         'input_odometry', 'odometry_source', 'odom_frame', 'output_pointcloud', 'output_objects',
         'rviz', 'log_level', 'autostart']
+    assert launch_arguments(repository, 'graph_planner') == [
+        'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'input_map',
+        'input_map_updates', 'input_goal', 'output_path', 'robot_base_frame', 'rviz', 'log_level',
+        'autostart']
     for name in LAUNCH_FILES.values():
         assert len((repository / 'launch' / name).read_text().splitlines()) <= 80
 
@@ -90,20 +99,23 @@ def test_command_line_carries_names_parameters_and_topics() -> None:
 @each_node
 def test_executable_stub_runs_the_node(repository: Path, node: str) -> None:
     stub = repository / 'scripts' / node
-    assert f'eq_perception.nodes.{node}' in stub.read_text() and os.access(stub, os.X_OK)
+    assert f'{PACKAGE[node]}.nodes.{node}' in stub.read_text() and os.access(stub, os.X_OK)
 
 
 @each_node
 def test_document_names_every_topic_and_every_reason_of_its_own(
         repository: Path, node: str) -> None:
     text = (repository / 'docs' / f'{node}.md').read_text()
+    planner = node == 'graph_planner'
+    base = ('eq_ros/maps.py', 'eq_ros/planar_poses.py') if planner else ('eq_ros/cloud_node.py',)
     code = ''.join((repository / path).read_text() for path in (
-        f'eq_perception/nodes/{node}.py', 'eq_ros/cloud_node.py'))
+        f'{PACKAGE[node]}/nodes/{node}.py', *base))
     topics = set(re.findall(r"'(~/[a-z_/]+)'", code))
     assert topics and [topic for topic in topics if f'`{topic}`' not in text] == []
-    reasons = {'missing_field', 'bad_field', 'bad_layout', *MILD, *re.findall(
-        r"InputError\([^)]*?'(\w+)'\)", code)} - (
-            set() if 'ScanOrder' in code else {'out_of_order'})
+    own = {*REFUSED, 'busy', 'stopped'} if planner else {
+        'missing_field', 'bad_field', 'bad_layout', *MILD}
+    reasons = {*own, *re.findall(r"InputError\([^)]*?'(\w+)'\)", code)} - (
+        set() if 'ScanOrder' in code else {'out_of_order'})
     assert [reason for reason in reasons if f'`{reason}`' not in text] == []
 
 
@@ -113,7 +125,7 @@ def test_up_starts_the_node_and_ends_it_by_a_signal(domain_id: int, tmp_path: Pa
     pytest.importorskip('rclpy', reason='needs ROS 2')
     from graph import environment
     command = [sys.executable, '-m', 'eq_eval.cli.main', 'up', UP[node].__name__, '--model',
-               'absent', '--namespace', 'robot', '--input-pointcloud', '/points']
+               'absent', '--namespace', 'robot']
     process = subprocess.Popen(command, env=environment(domain_id), cwd=tmp_path, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:

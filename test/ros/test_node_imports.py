@@ -15,9 +15,11 @@ pytest.importorskip('rclpy', reason='needs ROS 2')
 HEAVY = ('torch', 'open3d', 'matplotlib', 'onnx', 'rosbags', 'mcap', 'typer', 'eq_eval')
 
 
-@pytest.mark.parametrize('node', ['lidar_detector', 'panoptic_segmenter'])
+@pytest.mark.parametrize('node', ['eq_perception.nodes.lidar_detector',
+                                  'eq_perception.nodes.panoptic_segmenter',
+                                  'eq_navigation.nodes.graph_planner'])
 def test_node_imports_neither_torch_nor_offline_libraries(repository: Path, node: str) -> None:
-    code = (f'import json, sys, eq_perception.nodes.{node}, onnxruntime;'
+    code = (f'import json, sys, {node}, onnxruntime;'
             f'print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))')
     result = subprocess.run([sys.executable, '-c', code], check=True, capture_output=True,
                             text=True, env=dict(os.environ, PYTHONPATH=str(repository)))
