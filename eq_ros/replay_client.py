@@ -6,6 +6,7 @@ from collections.abc import Callable
 import threading
 import time
 from types import TracebackType
+from typing import Self
 
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
@@ -227,7 +228,7 @@ class ReplayClient:
         self._node.destroy_node()
         self._context.try_shutdown()
 
-    def __enter__(self) -> ReplayClient:
+    def __enter__(self) -> Self:
         """Is itself."""
         return self
 

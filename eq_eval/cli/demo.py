@@ -45,7 +45,8 @@ def demo(
 ) -> None:
     """Plays a recording through a live ROS 2 graph and writes a report.
 
-    Without --bag a labelled street is simulated on first use and kept in runs/recordings.
+    Without --bag a labelled street is simulated on first use and kept in runs/recordings, and a
+    robot's goals in a maze are played through the planner as well.
     """
     from eq_eval.cli.output import emit
     from eq_eval.cli.replay import progress_bar
@@ -67,9 +68,10 @@ def demo(
         panoptic = SEGMENTER.shipped_model() is not None
     with progress_bar() as tell:
         path = bag or simulated_street(RUNS / 'recordings', min(scans, limit or scans), tell)
+        walk = demo_walk(RUNS / 'recordings') if bag is None else None
         job = Job(path, target, shlex.join(['eq', *sys.argv[1:]]),
                   options, topic, labels=labels, turn=bag is None,
-                  panoptic=segmenting(options, panoptic, panoptic_model))
+                  panoptic=segmenting(options, panoptic, panoptic_model), walk=walk)
         result = run_job(job, tell)
     point_latest(target)
     emit(result if json else short(result), json, f'demo on {result["recording"]}')
@@ -114,6 +116,22 @@ def simulated_street(folder: Path, scans: int, tell: Tell) -> Path:
     shutil.rmtree(path, ignore_errors=True)
     (draft / path.name).rename(path)  # a recording that is there is complete
     draft.rmdir()
+    return path
+
+
+def demo_walk(folder: Path) -> Path:
+    """The demo's own recording of a map and goals; made where it is not there yet."""
+    import shutil
+
+    from eq_eval.replay.map_bag import MAZE
+    from eq_eval.replay.map_bag import record_walk
+
+    path = folder / f'walk_maze{MAZE}'
+    if not (path / 'metadata.yaml').is_file():
+        draft = folder / f'.draft_walk_{os.getpid()}'
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)
+        record_walk(draft).rename(path)
     return path
 
 

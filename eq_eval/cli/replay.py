@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import dumps
 from pathlib import Path
 import shlex
 import sys
@@ -50,18 +51,23 @@ def replay(
     """Plays a recording to live topics with /clock through a node started for it.
 
     Writes outputs/ (a bag of all that the node said), detections.jsonl, report.html, result.json
-    and node.log; the segmenter's lie in panoptic/. Exit code 1 if the recording is damaged or a
-    scan is not accounted for.
+    and node.log; the segmenter's lie in panoptic/. A bag of maps and goals instead of clouds is
+    played through the planner. Exit code 1 if the recording is damaged or an input is not
+    accounted for.
     """
     from eq_eval.cli.output import emit
     from eq_eval.replay.environment import require_ros
     require_ros()
+    from eq_eval.replay.map_bag import is_map_bag
     from eq_eval.replay.runner import ReplayOptions
     from eq_eval.replay.workflow import is_accounted
     from eq_eval.replay.workflow import Job
     from eq_eval.replay.workflow import run_job
     from eq_ros.pointcloud2 import DecodeOptions
 
+    if is_map_bag(bag):
+        replay_maps(bag, out, domain, json)
+        return
     options = ReplayOptions(
         model=model, rate=rate, limit=min(limit or 20, 20) if quick else limit,
         parameters={'threads': str(threads), 'intensity_scale': str(float(intensity_scale))},
@@ -74,6 +80,26 @@ def replay(
     emit(result if json else short(result), json, f'replay of {result["recording"]}')
     tell_balance(result)
     if not is_accounted(result):
+        raise typer.Exit(1)
+
+
+def replay_maps(bag: Path, out: Path, domain: int | None = None, json: bool = False) -> None:
+    """Plays a recording of maps and goals through the planner, and writes its report."""
+    from eq_eval.cli.output import console
+    from eq_eval.cli.output import emit
+    from eq_eval.replay.planning import replay_planning
+    from eq_eval.replay.workflow import make_room
+    from eq_eval.report.planning import write_planning_report
+
+    make_room(out)
+    with progress_bar() as progress:
+        run = replay_planning(bag, out, progress, domain_id=domain)
+    report = write_planning_report(out / 'report.html', run, shlex.join(['eq', *sys.argv[1:]]))
+    result = {**run.result, 'report': str(report)}
+    (out / 'result.json').write_text(dumps(result, indent=2) + '\n')
+    emit(result if json else short(result), json, f'replay of {run.name}')
+    console.print(f'report: {report}', soft_wrap=True)
+    if not result['accounted']:
         raise typer.Exit(1)
 
 
@@ -105,10 +131,11 @@ def tell_balance(result: dict[str, Any]) -> None:
 def short(result: dict[str, Any]) -> dict[str, Any]:
     """The figures that fit a terminal."""
     left_out = ('scores', 'node_latency_ms', 'damages', 'report', 'recording')
+    parts = ('panoptic', 'planning')
     rows = {key: value for key, value in result.items()
-            if key not in left_out and value is not None and key != 'panoptic'}
-    return rows | {f'panoptic {key}': value for key, value in short(
-        result['panoptic']).items()} if 'panoptic' in result else rows
+            if key not in left_out and value is not None and key not in parts}
+    return rows | {f'{part} {key}': value for part in parts if part in result
+                   for key, value in short(result[part]).items()}
 
 
 @contextmanager

@@ -31,7 +31,8 @@ _DAMAGES_SHOWN = 3
 def report_inputs(recording: Recording, run: ReplayRun, options: ReplayOptions,
                   result: Mapping[str, Any], command: str, damages: Sequence[str] = (),
                   scores_text: str = '', rotation: RotationCurve | None = None,
-                  panoptic: PanopticInputs | None = None) -> ReportInputs:
+                  panoptic: PanopticInputs | None = None,
+                  planning: Mapping[str, Any] | None = None) -> ReportInputs:
     """Gathers what the report of a replay shows.
 
     Args:
@@ -44,6 +45,7 @@ def report_inputs(recording: Recording, run: ReplayRun, options: ReplayOptions,
         scores_text: What was scored, and how.
         rotation: The rotation curve, if there is one.
         panoptic: What the segmenter made of it, if it was played through that too.
+        planning: What the planner made of a recording of maps, if one was played.
     """
     return ReportInputs(
         title=recording.name, lead=_lead(recording, run, options, panoptic is not None),
@@ -53,7 +55,8 @@ def report_inputs(recording: Recording, run: ReplayRun, options: ReplayOptions,
                      if outcome.round_trip_ms is not None],
         scenes=_scenes(run), scores=result.get('scores'), scores_text=scores_text,
         rotation=rotation, model=model_facts(options), versions=_versions(run),
-        notes=_notes(recording, run, result, damages, panoptic), panoptic=panoptic)
+        notes=_notes(recording, run, result, damages, panoptic), panoptic=panoptic,
+        planning=planning)
 
 
 def manifest_of(options: ReplayOptions) -> Manifest | None:

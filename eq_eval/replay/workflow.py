@@ -15,6 +15,7 @@ from eq_eval.replay.nodes import DETECTOR
 from eq_eval.replay.nodes import SEGMENTER
 from eq_eval.replay.panoptic import FOLDER
 from eq_eval.replay.panoptic import panoptic_inputs
+from eq_eval.replay.planning import replay_planning
 from eq_eval.replay.reporting import model_facts
 from eq_eval.replay.reporting import report_inputs
 from eq_eval.replay.rotation_curves import measured_rotation
@@ -28,7 +29,10 @@ from eq_eval.replay.source import Source
 from eq_eval.replay.summary import summarize
 from eq_eval.report.builder import write_report
 from eq_eval.report.inputs import PanopticInputs
+from eq_eval.report.planning import planning_section
 from eq_ros.pointcloud2 import DecodeOptions
+
+PLANNING = 'planner'     # folder of what the planner says
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Job:
         turn: Whether to measure a short rotation curve where none is stored.
         panoptic: How the recording is played through the segmenter after the detector; not at
             all if None.
+        walk: Recording of maps and goals that is played through the planner after that, if any.
     """
 
     path: Path
@@ -59,6 +64,7 @@ class Job:
     labels: Path | None = None
     turn: bool = False
     panoptic: ReplayOptions | None = None
+    walk: Path | None = None
 
 
 def run_job(job: Job, progress: Progress = lambda done, total, text: None) -> dict[str, Any]:
@@ -70,14 +76,15 @@ def run_job(job: Job, progress: Progress = lambda done, total, text: None) -> di
 
     Returns:
         The figures of `summarize`, with `scores` and `mAP` where there are labels, `report` and
-        `damages`; under `panoptic` those of the segmenter. The same is in `result.json`.
+        `damages`; under `panoptic` those of the segmenter, under `planning` those of the
+        planner. The same is in `result.json`.
 
     Raises:
         EqError: The recording is damaged, or the node cannot work.
     """
-    _make_room(job.out)
+    make_room(job.out)
     if job.panoptic is not None:
-        _make_room(job.out / FOLDER)
+        make_room(job.out / FOLDER)
     source = open_source(job.path, job.out, job.topic, job.salvage, job.decoding,
                          job.labels)
     run = replay(source.recording, job.out, job.options, progress, source.clouds())
@@ -92,13 +99,18 @@ def run_job(job: Job, progress: Progress = lambda done, total, text: None) -> di
     if job.panoptic is not None:
         panoptic = _segmented(job, job.panoptic, source, progress)
         result['panoptic'] = panoptic.result
+    planning = None
+    if job.walk is not None:
+        make_room(job.out / PLANNING)
+        walked = replay_planning(job.walk, job.out / PLANNING, progress)
+        result['planning'], planning = dict(walked.result), planning_section(walked)
     progress(len(run.outcomes), len(run.outcomes), 'writing the report')
     rotation = stored_rotation()
     if rotation is None and job.turn:
         rotation = measured_rotation(source.recording, job.options.model, progress)
     result['report'] = str(write_report(job.out / 'report.html', report_inputs(
         source.recording, run, job.options, result, job.command, result['damages'],
-        scores.text if scores else '', rotation, panoptic)))
+        scores.text if scores else '', rotation, panoptic, planning)))
     (job.out / 'result.json').write_text(json.dumps(result, indent=2, default=float) + '\n')
     return result
 
@@ -119,15 +131,24 @@ def _segmented(job: Job, options: ReplayOptions, source: Source, progress: Progr
 
 def is_accounted(result: Mapping[str, Any]) -> bool:
     """Whether the balance of every node holds."""
-    return all(part['accounted'] for part in (result, result.get('panoptic', result)))
+    return all(result.get(name, result)['accounted'] for name in ('panoptic', 'planning', 'all'))
 
 
 def balance_lines(result: Mapping[str, Any]) -> list[str]:
     """The balance of each node in one line for people."""
+    planner = [f'planner: {_goal_line(result["planning"])}'] if 'planning' in result else []
     if 'panoptic' not in result:
-        return [_balance_line(result)]
-    return [f'{node.label}: {_balance_line(part)}' for node, part in (
-        (DETECTOR, result), (SEGMENTER, result['panoptic']))]
+        return [_balance_line(result), *planner]
+    return [*(f'{node.label}: {_balance_line(part)}' for node, part in (
+        (DETECTOR, result), (SEGMENTER, result['panoptic']))), *planner]
+
+
+def _goal_line(result: Mapping[str, Any]) -> str:
+    dropped = ', '.join(f'{count} {reason}' for reason, count in result['dropped'].items())
+    verdict = '' if result['accounted'] else '  - THE BALANCE DOES NOT HOLD'
+    return (f"{result['goals']} goals = {result['published']} paths + "
+            f"{sum(result['dropped'].values())} refused" + (f' ({dropped})' if dropped else '')
+            + verdict)
 
 
 def _balance_line(result: Mapping[str, Any]) -> str:
@@ -140,7 +161,7 @@ def _balance_line(result: Mapping[str, Any]) -> str:
     return f"{result['scans_in_bag']} scans = " + ' + '.join(parts) + verdict
 
 
-def _make_room(out: Path) -> None:
+def make_room(out: Path) -> None:
     """Makes the folder, and removes the bags of an earlier replay in it but nothing else.
 
     Raises:

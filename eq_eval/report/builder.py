@@ -41,15 +41,19 @@ def build_report(inputs: ReportInputs, now: datetime | None = None) -> str:
     Returns:
         HTML that asks for nothing from outside.
     """
+    created = (now or datetime.now(UTC)).strftime('%d %B %Y, %H:%M UTC')
+    return environment().get_template('report.html.j2').render(
+        **_page(inputs), version=version_text(), created=created)
+
+
+def environment() -> Any:
+    """The templates of this folder."""
     from jinja2 import Environment
     from jinja2 import FileSystemLoader
     from jinja2 import StrictUndefined
 
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
-                              undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    created = (now or datetime.now(UTC)).strftime('%d %B %Y, %H:%M UTC')
-    return environment.get_template('report.html.j2').render(
-        **_page(inputs), version=_version(), created=created)
+    return Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
+                       undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 def write_report(path: Path, inputs: ReportInputs) -> Path:
@@ -69,7 +73,7 @@ def _page(inputs: ReportInputs) -> dict[str, Any]:
         'notes': list(inputs.notes), 'tiles': tiles(result, inputs.scores, panoptic),
         'accounting': _balances(inputs),
         **_pictures(inputs),
-        'panoptic': panoptic_page(panoptic) if panoptic else None,
+        'panoptic': panoptic_page(panoptic) if panoptic else None, 'planning': inputs.planning,
         'most_scenes': max(len(inputs.scenes), len(panoptic.scenes) if panoptic else 0),
         'hero': perspective_picture(hero) if hero else None,
         'hero_text': f'{hero.title.capitalize()} from a camera that follows the sensor.'
@@ -150,7 +154,8 @@ def _latency_text(result: Any) -> str:
             'another process, with serialisation and transport both ways.')
 
 
-def _version() -> str:
+def version_text() -> str:
+    """The version of the package, or that there is none."""
     try:
         return version('eq_stack')
     except PackageNotFoundError:

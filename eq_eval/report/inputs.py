@@ -71,6 +71,8 @@ class ReportInputs:
         versions: Names and versions of software and machine, in order.
         notes: Warnings that a reader must not miss.
         panoptic: The same recording through the panoptic segmenter, None where it was not played.
+        planning: What `report.planning.planning_section` makes of a recording of maps and goals,
+            None where none was played.
     """
 
     title: str
@@ -86,3 +88,4 @@ class ReportInputs:
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     panoptic: PanopticInputs | None = None
+    planning: Mapping[str, Any] | None = None

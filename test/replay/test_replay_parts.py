@@ -126,10 +126,10 @@ def test_numbers_out_of_range_are_refused() -> None:
 
 def test_foreign_files_in_the_way_are_never_removed(tmp_path: Path) -> None:
     pytest.importorskip('rclpy')
-    from eq_eval.replay.workflow import _make_room
+    from eq_eval.replay.workflow import make_room
     precious = tmp_path / 'outputs' / 'thesis.tex'
     precious.parent.mkdir()
     precious.write_text('years of work')
     with pytest.raises(InputError, match='thesis'):
-        _make_room(tmp_path)
+        make_room(tmp_path)
     assert precious.exists()
