@@ -74,6 +74,9 @@ class Mazes:
 def read_mazes(path: Path) -> Mazes:
     """Reads mazes with their optimal moves, one-hot: four as SymPlan's, or eight as MPD's.
 
+    The files show moves through walls where no way leads to the goal (on half the cells of the
+    family `mazes`); to follow one of those is not to arrive, so they are left out.
+
     Raises:
         InputError: The file is missing or not of this form.
     """
@@ -91,7 +94,19 @@ def read_mazes(path: Path) -> Mazes:
                          f'({count}, 2), got {actions.shape} and {goal.shape}')
     action = np.where(actions.any(1) & free, actions.argmax(1), -1)
     action[np.arange(count), goal[:, 0], goal[:, 1]] = -1   # the files have a move even there
+    action[~_arriving(action, goal, moves[actions.shape[1]])] = -1
     return Mazes(free, goal, action, moves[actions.shape[1]])
+
+
+def _arriving(action: Integer, goal: Integer, steps: Integer) -> NDArray[np.bool_]:
+    """(B, M, M), whether who follows the (B, M, M) moves from a cell comes to the (B, 2) goal."""
+    count, edge = action.shape[:2]
+    lattice = maze_lattice(edge, steps)
+    cell, shown = np.arange(edge * edge), action.reshape(count, -1)
+    place = np.where(shown >= 0, lattice.neighbor[cell, shown], cell)
+    for _ in range(int(edge * edge).bit_length()):      # each time twice as many moves are made
+        place = np.take_along_axis(place, place, 1)
+    return np.asarray(place == goal @ [[edge], [1]]).reshape(action.shape)
 
 
 def make_mazes(count: int, edge: int, seed: int) -> Mazes:
