@@ -8,19 +8,25 @@ from torch import Tensor
 from eq_navigation.model import UNREACHED
 
 
-def imitation_loss(going: Tensor, action: Tensor, weight: Tensor) -> Tensor:
+def imitation_loss(going: Tensor, cost: Tensor, action: Tensor, weight: Tensor,
+                   sharpness: float = 1.) -> Tensor:
     """Mean cross-entropy over demonstrated nodes, with values as logits.
 
-    Unchanged when the graph turns, is mirrored or moved, as values are.
+    Values are taken in units of the mean cost of a demonstrated move. Unchanged when the graph
+    turns, is mirrored, moved or enlarged, and when all costs are multiplied by a number.
 
     Args:
         going: (N, K) value of going to each neighbour, see `model.value_iteration`.
+        cost: (N, K) costs of the edges.
         action: (N,) int64, the demonstrated neighbour's column; 0 where none is.
         weight: (N,) 1 where there is a demonstration, else 0. Nodes that no value has reached
-            yet teach nothing and are left out.
+            teach nothing and are left out.
+        sharpness: What a detour as long as a mean move takes from a logit.
     """
-    chosen = going.gather(1, action[:, None])[:, 0]
-    weight = weight * (chosen > UNREACHED / 2)
-    loss = torch.nn.functional.cross_entropy(going, action, reduction='none')
+    taken = cost.gather(1, action[:, None])[:, 0]
+    typical = (weight * taken).sum() / weight.sum().clamp_min(1.)
+    weight = weight * (going.gather(1, action[:, None])[:, 0] > UNREACHED / 2)
+    loss = torch.nn.functional.cross_entropy(going * (sharpness / typical), action,
+                                             reduction='none')
     # A value that is UNREACHED makes a loss of its size, and that times 0 is not small enough.
     return torch.where(weight > 0, weight * loss, 0.).sum() / weight.sum().clamp_min(1.)

@@ -45,36 +45,77 @@ class EdgeCost(nn.Module):
         Returns:
             ``'cost'`` -> (...,) costs, 0 where the offset is.
         """
-        rate = (self._rate(own) + self._rate(other)) / 2    # the trapezoidal rule
-        return {'cost': offset.square().sum(-1).sqrt() * rate}
+        return {'cost': edge_cost(self.rate(own), self.rate(other), offset)}
 
-    def _rate(self, feature: Tensor) -> Tensor:
-        """Cost per metre at a place; smoothly bounded, so that none is zero or infinite."""
+    def rate(self, feature: Tensor) -> Tensor:
+        """Cost per metre at a place; smoothly bounded, so that none is zero or infinite.
+
+        Args:
+            feature: (..., F).
+
+        Returns:
+            (...,) positive.
+        """
         return torch.exp(LARGEST * torch.tanh(self.judge(feature).squeeze(-1) / LARGEST))
 
 
-def value_iteration(cost: Tensor, neighbor: Tensor, mask: Tensor, goal: Tensor, iterations: int
-                    ) -> Tensor:
-    """Bellman's recursion, ``V_i <- max_j (V_j - c_ij)`` with V = 0 at the goals.
+def edge_cost(own: Tensor, other: Tensor, offset: Tensor) -> Tensor:
+    """Costs along edges, (...,), by the trapezoidal rule.
+
+    Args:
+        own: (...,) cost per metre where edges begin.
+        other: (...,) where they end.
+        offset: (..., 2) the way from one to the other [m].
+    """
+    return offset.square().sum(-1).sqrt() * (own + other) / 2
+
+
+def value_iteration(cost: Tensor, neighbor: Tensor, mask: Tensor, goal: Tensor) -> Tensor:
+    """Bellman's recursion, ``V_i <- max_j (V_j - c_ij)`` with V = 0 at the goals, to its end.
+
+    Values are those of the cheapest paths, and so are gradients: a value changes with the costs
+    of the edges on its path (the envelope theorem), whatever it took to find it.
 
     Args:
         cost: (N, K) positive.
         neighbor: (N, K) int64.
         mask: (N, K) bool.
         goal: (G,) int64 rows.
-        iterations: Steps that a value travels.
 
     Returns:
-        (N, K) values of going to each neighbour, ``V_j - c_ij``; `UNREACHED` without an edge.
+        (N, K) values of going to each neighbour, ``V_j - c_ij``; `UNREACHED` without an edge or
+        where no way leads to a goal.
+    """
+    following, step = _cheapest(cost.detach(), neighbor, mask, goal)
+    moving = step >= 0
+    path = torch.where(moving, cost.gather(1, step.clamp_min(0)[:, None])[:, 0], 0.)
+    while (following[following] != following).any():    # paths twice as long each time
+        path, following = path + path[following], following[following]
+    reached = torch.isin(following, goal)
+    value = torch.where(reached, -path, UNREACHED)
+    there = mask & reached[neighbor]
+    return torch.where(there, value[neighbor] - cost, UNREACHED)
+
+
+@torch.no_grad()
+def _cheapest(cost: Tensor, neighbor: Tensor, mask: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
+    """Finds (N,) the next node of the cheapest path, itself without one, and (N,) its column.
+
+    A step is changed for a strictly better one only: thus it leads to a node whose value was
+    settled earlier, and no path runs in a circle, however small a cost is beside the values.
     """
     value = cost.new_full((len(cost),), UNREACHED)
     value[goal] = 0
-    at_goal = torch.zeros_like(value, dtype=torch.bool)
-    at_goal[goal] = True
-    for _ in range(iterations):
-        going = torch.where(mask, value[neighbor] - cost, UNREACHED)
-        value = torch.where(at_goal, 0., going.amax(1).clamp_min(UNREACHED))
-    return torch.where(mask, value[neighbor] - cost, UNREACHED)
+    step = torch.full_like(value, -1, dtype=torch.int64)
+    while True:
+        best, column = torch.where(mask, value[neighbor] - cost, UNREACHED).max(1)
+        better = best > value
+        if not better.any():
+            break
+        value, step = torch.where(better, best, value), torch.where(better, column, step)
+    nodes = torch.arange(len(cost), device=cost.device)
+    taken = neighbor.gather(1, step.clamp_min(0)[:, None])[:, 0]
+    return torch.where(step >= 0, taken, nodes), step
 
 
 def build_from_manifest(manifest: Manifest) -> EdgeCost:

@@ -39,9 +39,14 @@ class Score:
         self.shares.append(optimal / length if np.isfinite(length) else 0.)
 
     def result(self) -> dict[str, Any]:
-        """Percentages, queries, and median time of a map's plan [ms]."""
+        """Percentages, queries, and median time of a map's plan [ms].
+
+        `excess` is by how much the ways that were found are longer than the best, on average.
+        """
         share = np.array(self.shares)
+        found = share[share > 0]
         return {'success': 100 * float((share > 0).mean()), 'spl': 100 * float(share.mean()),
+                'excess': 100 * float((1 / found - 1).mean()) if len(found) else None,
                 'queries': len(share),
                 'p50_ms': float(np.median(self.milliseconds)) if self.milliseconds else None}
 

@@ -30,7 +30,7 @@ STARTS = 2          # of each test maze
 def exploration_recipe(maps: int, seed: int) -> PlannerRecipe:
     """The training on partly seen mazes."""
     return PlannerRecipe(planner=PlannerConfig(KNOWN_FEATURES), task='exploration', maps=maps,
-                         seed=seed, value_iterations=100, iterations=800, batch_size=12,
+                         seed=seed, iterations=800, batch_size=12,
                          learning_rate=3e-3)
 
 

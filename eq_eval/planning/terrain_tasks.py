@@ -41,8 +41,7 @@ Maker = Callable[[int, np.random.Generator], Terrain]
 def terrain_recipe(maps: int, seed: int) -> PlannerRecipe:
     """The training on hidden ground."""
     return PlannerRecipe(planner=PlannerConfig(LOOKS), task='terrain', maps=maps, seed=seed,
-                         value_iterations=40, iterations=1500, batch_size=16,
-                         weight_decay=.1)
+                         iterations=1500, batch_size=16, weight_decay=.1)
 
 
 def learn_terrain(make: Maker, size: int, maps: int, seed: int) -> tuple[LearnedCosts, float]:

@@ -97,13 +97,13 @@ class PlannerRecipe(TrainingRecipe):
         planner: The network.
         task: What is planned on.
         maps: Maps with demonstrations that are learnt from.
-        value_iterations: Steps that a value travels in training; at run time the search is exact.
+        sharpness: Of the loss at the end of the training, 1 or more; it begins at 1.
     """
 
     planner: PlannerConfig = field(default_factory=PlannerConfig)
     task: str = 'mazes'
     maps: int = 1000
-    value_iterations: int = 60
+    sharpness: float = 300.
     iterations: int = 400
     batch_size: int = 32
     learning_rate: float = 1e-2

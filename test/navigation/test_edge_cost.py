@@ -105,7 +105,7 @@ def test_values_are_the_negative_costs_of_dijkstra():
     graph = scattered()
     cost = costs_of(network(torch.float64), graph)
     going = value_iteration(torch.from_numpy(cost), torch.from_numpy(graph.neighbor),
-                            torch.from_numpy(graph.mask), torch.tensor([5]), len(graph))
+                            torch.from_numpy(graph.mask), torch.tensor([5]))
     expected, following = cost_to_go(graph.matrix(cost), 5)
     value = going.amax(1).numpy()
     for node in range(len(graph)):
