@@ -149,13 +149,22 @@ def segmenter(
 def planner(
     out: Out, task: Annotated[str, typer.Option(help='mazes or terrain.')] = 'terrain',
     maps: Annotated[int, typer.Option(help='Maps with demonstrations.', min=1)] = 100,
+    map_file: Annotated[Path | None, typer.Option(
+        '--map', help='Map (YAML of map_server) that --paths were driven on, instead of a task.',
+    )] = None,
+    paths: Annotated[Path | None, typer.Option(
+        help='JSON list of {"path": [[x, y], ...]} in the frame of the map.')] = None,
     seed: int = 0, threads: int = 2, json: Json = False,
 ) -> None:
-    """Trains the costs of a planner from shown moves; writes its bundle to OUT/bundle."""
+    """Trains the costs of a planner from shown moves; writes its bundle to OUT/bundle.
+
+    With --map and --paths from what was driven: `graph_planner` takes such a bundle.
+    """
     from rich.progress import Progress as Bar
 
     from eq_eval.cli.output import console
     from eq_eval.cli.output import emit
+    from eq_eval.planning.lessons import driven_lesson
     from eq_eval.planning.lessons import LESSONS
     from eq_eval.training.export import equivariance_error
     from eq_eval.training.export import export_planner
@@ -163,9 +172,13 @@ def planner(
     from eq_eval.training.planner import DemonstrationStream
     from eq_eval.training.planner import train_planner
 
+    if (map_file is None) != (paths is None):
+        raise typer.BadParameter('--map and --paths belong together')
     if task not in LESSONS:
         raise typer.BadParameter(f'--task must be one of {sorted(LESSONS)}, got {task!r}')
     lesson = LESSONS[task]
+    if map_file is not None and paths is not None:
+        lesson, maps = driven_lesson(map_file, paths)
     recipe = replace(lesson.recipe(maps, seed), threads=threads)
     stream = DemonstrationStream(lesson.show(maps, seed), recipe)
     with Bar(console=console) as bar:

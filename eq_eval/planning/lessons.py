@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from eq_eval.datasets.map_file import read_map
+from eq_eval.planning.driven_paths import demonstrate
+from eq_eval.planning.driven_paths import driven_recipe
+from eq_eval.planning.driven_paths import read_paths
 from eq_eval.planning.maze_tasks import demonstrations
 from eq_eval.planning.maze_tasks import maze_recipe
 from eq_eval.planning.mazes import make_mazes
@@ -15,6 +20,7 @@ from eq_eval.planning.terrain_tasks import terrain_recipe
 from eq_eval.planning.terrain_tasks import TRAIN_EDGE
 from eq_eval.training.planner import Demonstration
 from eq_eval.training.recipe import PlannerRecipe
+from eq_navigation.planner import PlanningConfig
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,22 @@ class Lesson:
     maps: str
     purpose: str
     limits: str
+
+
+def driven_lesson(map_file: Path, paths: Path) -> tuple[Lesson, int]:
+    """What was driven on a map, and on how many ways.
+
+    Raises:
+        InputError: A file is not what it must be, or shows nothing.
+    """
+    driven = read_paths(paths)
+    shown = demonstrate(read_map(map_file), driven, PlanningConfig())
+    return Lesson(
+        'map_planner', lambda maps, seed: driven_recipe(maps, seed), lambda maps, seed: shown,
+        f'paths driven on {map_file.name}',
+        'What ground costs per metre, from what a map tells of it: occupancy, whether it is '
+        'unknown, distance from obstacles.',
+        'it has learnt\n  what was driven; where nobody drove it guesses.'), len(shown)
 
 
 def _mazes(maps: int, seed: int) -> list[Demonstration]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eq_core.errors import InputError
+from eq_eval.planning.driven_tasks import driven_costs
 from eq_eval.planning.exploration_tasks import unknown_mazes
 from eq_eval.planning.extent import Extent
 from eq_eval.planning.extent import Say
@@ -19,7 +20,8 @@ from eq_eval.planning.terrain_tasks import terrain_costs
 
 TASKS: dict[str, Callable[[Path, Extent, Say], dict[str, Any]]] = {
     'N1': mazes_15, 'N2': mazes_larger, 'N3': mazes_turned, 'N4': terrain_costs,
-    'N5': scattered_places, 'N6': unknown_mazes, 'N8': real_maps}
+    'N5': scattered_places, 'N6': unknown_mazes, 'N8': real_maps,
+    'driven': driven_costs}
 
 
 def run_task(name: str, data: Path, extent: Extent, say: Say) -> dict[str, Any]:
