@@ -32,9 +32,7 @@ class PlannerConfig:
             ConfigError: A value is out of range; the text names it.
         """
         for each in fields(self):
-            if getattr(self, each.name) < 1:
-                raise ConfigError(f'{each.name} must be at least 1, got '
-                                  f'{getattr(self, each.name)}')
+            _check_positive(each.name, getattr(self, each.name))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a manifest, with the name of the function that builds the network."""
@@ -52,3 +50,36 @@ class PlannerConfig:
         if unknown:
             raise ConfigError(f'planner settings must be known, unknown are {sorted(unknown)}')
         return cls(**settings)
+
+
+@dataclass(frozen=True)
+class ViewPlannerConfig:
+    """The network of costs from camera views.
+
+    Attributes:
+        height: Of the images [pixels], a multiple of 4.
+        width: Of the images [pixels], a multiple of 4.
+        features: Numbers found in each view.
+        fields: Regular fields of C4 that the views are lifted to.
+        equivariant: False for the plain twin, of equal shape and operations.
+    """
+
+    height: int = 16
+    width: int = 24
+    features: int = 32
+    fields: int = 16
+    equivariant: bool = True
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            ConfigError: A value is out of range; the text names it.
+        """
+        for name in ('height', 'width', 'features', 'fields'):
+            _check_positive(name, getattr(self, name))
+
+
+def _check_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise ConfigError(f'{name} must be at least 1, got {value}')

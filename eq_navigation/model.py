@@ -20,6 +20,11 @@ LARGEST = 12.       # natural logarithm of the largest cost per metre, and of on
 UNREACHED = -1e9    # value of a node from which the goal has not been found yet
 
 
+def positive(logarithm: Tensor) -> Tensor:
+    """A cost of that logarithm; smoothly bounded, so that none is zero or infinite."""
+    return torch.exp(LARGEST * torch.tanh(logarithm / LARGEST))
+
+
 class EdgeCost(nn.Module):
     """Costs of edges.
 
@@ -48,7 +53,7 @@ class EdgeCost(nn.Module):
         return {'cost': edge_cost(self.rate(own), self.rate(other), offset)}
 
     def rate(self, feature: Tensor) -> Tensor:
-        """Cost per metre at a place; smoothly bounded, so that none is zero or infinite.
+        """Cost per metre at a place.
 
         Args:
             feature: (..., F).
@@ -56,7 +61,7 @@ class EdgeCost(nn.Module):
         Returns:
             (...,) positive.
         """
-        return torch.exp(LARGEST * torch.tanh(self.judge(feature).squeeze(-1) / LARGEST))
+        return positive(self.judge(feature).squeeze(-1))
 
 
 def edge_cost(own: Tensor, other: Tensor, offset: Tensor) -> Tensor:

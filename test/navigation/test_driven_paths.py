@@ -49,7 +49,7 @@ def test_blocks_are_as_occupied_as_the_most_occupied_cell():
 @pytest.mark.parametrize('turned', [False, True])
 def test_each_cell_on_the_way_shows_the_next_one(turned):
     world = hall(turned)
-    local = np.array([[1.1, 1.1], [4.1, 1.5], [8.1, 5.1]])
+    local = np.array([[1.1, 1.1], [4.1, 1.5], [8.1, 2.5]])
     path = local @ world._turn.T + world.origin[:2]
     shown = demonstrate(world, [path], PlanningConfig())[0]
     graph, node = shown.graph, int(np.square(shown.graph.position - path[0]).sum(1).argmin())
