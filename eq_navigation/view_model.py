@@ -44,6 +44,22 @@ class ViewCost(nn.Module):
         return {'move': cost[:, :4], 'stop': cost[:, 4:]}
 
 
+def both_ends(move: Tensor, neighbor: Tensor, mask: Tensor) -> Tensor:
+    """Costs of moves from what is seen from either end: their mean.
+
+    Args:
+        move: (N, 4) costs, as each place judges its own moves.
+        neighbor: (N, 4) int64.
+        mask: (N, 4) bool; who is a neighbour has a move back, in whatever column.
+
+    Returns:
+        (N, 4) costs, the same for a move and the way back; 0 where there is no move.
+    """
+    here = torch.arange(len(move))[:, None, None]
+    back = (neighbor[neighbor] == here) & mask[neighbor]
+    return torch.where(mask, (move + (move[neighbor] * back).sum(-1)) / 2, 0.)
+
+
 def with_stop(neighbor: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Adds one node, at which everybody has stopped, and a last column of moves that lead there.
 

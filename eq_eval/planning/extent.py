@@ -18,6 +18,7 @@ class Extent:
         test_maps: Maps of each test.
         starts: Starts on each of them.
         families: Families of N1.
+        view_steps: Optimiser steps of each training of N7.
     """
 
     maps: tuple[int, ...] = (100, 1000)
@@ -25,6 +26,7 @@ class Extent:
     test_maps: int = 2000
     starts: int = 10
     families: int = 8
+    view_steps: int = 600
 
 
-QUICK = Extent((100,), (0,), 100, 10, 1)
+QUICK = Extent((100,), (0,), 100, 10, 1, 200)

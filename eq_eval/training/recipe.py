@@ -10,6 +10,7 @@ from typing import Any
 from eq_core.errors import ConfigError
 from eq_eval.training.augmentation import Augmentation
 from eq_navigation.config import PlannerConfig
+from eq_navigation.config import ViewPlannerConfig
 from eq_perception.detection.config import DetectorConfig
 from eq_perception.panoptic.config import SegmenterConfig
 
@@ -107,4 +108,26 @@ class PlannerRecipe(TrainingRecipe):
     iterations: int = 400
     batch_size: int = 32
     learning_rate: float = 1e-2
+    averaging: float = .98
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewPlannerRecipe(TrainingRecipe):
+    """One training run of a planner that knows places by their camera views.
+
+    Attributes:
+        network: The network.
+        maps: Mazes with demonstrations that are learnt from.
+        turned: Whether the robot faces a random way at each place, anew in each batch; else it
+            always faces the same way.
+        value_iterations: Steps that a value travels in training; at run time the search is exact.
+    """
+
+    network: ViewPlannerConfig = field(default_factory=ViewPlannerConfig)
+    maps: int = 100
+    turned: bool = False
+    value_iterations: int = 30
+    iterations: int = 600
+    batch_size: int = 8
+    learning_rate: float = 3e-3
     averaging: float = .98
