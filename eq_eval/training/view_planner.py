@@ -22,6 +22,8 @@ from eq_navigation.view_model import both_ends
 from eq_navigation.view_model import ViewCost
 from eq_navigation.view_model import with_stop
 
+MIRROR = np.array([0, 3, 2, 1])     # which view a mirror puts in the place of each
+
 
 @dataclass(frozen=True, eq=False)
 class ViewDemonstration:
@@ -53,6 +55,12 @@ class ViewDemonstration:
             self.views[node, column], self.neighbor[node, column], self.mask[node, column],
             np.where(self.action < 4, (self.action - heading) % 4, self.action))
 
+    def mirrored(self) -> ViewDemonstration:
+        """The same in the mirrored world, where left is right."""
+        action = np.append(MIRROR, 4)[self.action]
+        return ViewDemonstration(self.views[:, MIRROR, ..., ::-1], self.neighbor[:, MIRROR],
+                                 self.mask[:, MIRROR], action)
+
     @classmethod
     def joined(cls, shown: list[ViewDemonstration]) -> ViewDemonstration:
         """Puts mazes beside each other, without moves between them."""
@@ -76,7 +84,10 @@ class ViewStream:
         for number in range(first, last):
             rng = np.random.default_rng([self.recipe.seed, number])
             chosen = rng.integers(len(self.shown), size=self.recipe.batch_size)
-            batch = ViewDemonstration.joined([self.shown[row] for row in chosen])
+            # The mirror is a symmetry of the world that no network here has built in.
+            batch = ViewDemonstration.joined([
+                self.shown[row].mirrored() if mirror else self.shown[row]
+                for row, mirror in zip(chosen, rng.random(len(chosen)) < .5, strict=True)])
             heading = rng.integers(4, size=len(batch.mask))
             yield batch.turned(heading) if self.recipe.turned else batch
 

@@ -1,5 +1,7 @@
 """Planning by camera views: what is shown is optimal, headings do not matter, and it is learnt."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,24 @@ def test_what_is_shown_leads_to_the_goal_in_fewest_moves_however_the_robot_faces
             assert walk(maze, maze.seen.action, start) == steps[start]
             assert walk(turned, turned.seen.action, start) == steps[start]
         assert (maze.seen.action == STOP).sum() == 1
+
+
+def test_what_is_shown_of_a_mirrored_maze_is_what_its_mirror_image_shows():
+    maze, = recorded(1)
+    rooms, goal = maze.rooms, divmod(maze.rooms.goal, 4)
+    node = np.arange(16).reshape(4, 4)[::-1].reshape(-1)
+    other = replace(rooms, across=rooms.across[::-1], along=rooms.along[::-1],
+                    goal=(3 - goal[0]) * 4 + goal[1], place=np.abs(rooms.place - [0, 4])[node],
+                    pillar=np.abs(rooms.pillar - [0, 4]))
+    expected = record(other, np.random.default_rng(0), CONFIG)
+    mirrored = maze.seen.mirrored()
+    assert (mirrored.views[node] == expected.seen.views).mean() > .999
+    np.testing.assert_array_equal(mirrored.mask[node], expected.seen.mask)
+    np.testing.assert_array_equal(node[mirrored.neighbor[node]][expected.seen.mask],
+                                  expected.seen.neighbor[expected.seen.mask])
+    steps = distances(other)
+    assert all(walk(expected, mirrored.action[node], start) == steps[start]
+               for start in range(16))
 
 
 def test_walls_other_ends_and_going_in_circles_are_failures():
@@ -119,7 +139,7 @@ def test_joined_mazes_have_no_moves_between_them():
 
 def test_walls_and_goals_are_learnt_from_what_somebody_did():
     mazes = recorded(6)
-    judge, _ = learn_views(ViewPlannerRecipe(iterations=150, batch_size=6), mazes)
+    judge, _ = learn_views(ViewPlannerRecipe(iterations=250, batch_size=6), mazes)
     turned = [maze.turned(random_headings(maze)) for maze in mazes]
     assert evaluate_views(judge, mazes, 10)['success'] > 90
     assert evaluate_views(judge, turned, 10)['success'] > 90
