@@ -25,7 +25,7 @@ from eq_navigation.model import edge_cost
 from eq_navigation.model import EdgeCost
 from eq_navigation.model import value_iteration
 
-GENTLE, RISE = .2, .2   # parts of a training: before the loss gets sharper, and while it does
+GENTLE, RISE = 80, 80   # steps of a training before the loss gets sharper, and while it does
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +104,7 @@ class DemonstrationStream:
         At 1 the loss falls all the way as walls get dearer. Sharp from the beginning it has a
         second minimum, walls a little cheaper than free ground, and half the seeds stay there.
         """
-        progress = (number / self.recipe.iterations - GENTLE) / RISE
-        return float(self.recipe.sharpness ** np.clip(progress, 0, 1))
+        return float(self.recipe.sharpness ** np.clip((number - GENTLE) / RISE, 0, 1))
 
 
 def planner_losses(model: nn.Module, batch: PlannerBatch) -> dict[str, Tensor]:

@@ -98,7 +98,7 @@ class PlannerRecipe(TrainingRecipe):
         planner: The network.
         task: What is planned on.
         maps: Maps with demonstrations that are learnt from.
-        sharpness: Of the loss at the end of the training, 1 or more; it begins at 1.
+        sharpness: Of the loss, 1 or more, once the first steps are taken; it begins at 1.
     """
 
     planner: PlannerConfig = field(default_factory=PlannerConfig)
