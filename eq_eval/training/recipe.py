@@ -120,13 +120,11 @@ class ViewPlannerRecipe(TrainingRecipe):
         maps: Mazes with demonstrations that are learnt from.
         turned: Whether the robot faces a random way at each place, anew in each batch; else it
             always faces the same way.
-        value_iterations: Steps that a value travels in training; at run time the search is exact.
     """
 
     network: ViewPlannerConfig = field(default_factory=ViewPlannerConfig)
     maps: int = 100
     turned: bool = False
-    value_iterations: int = 30
     iterations: int = 600
     batch_size: int = 8
     learning_rate: float = 3e-3

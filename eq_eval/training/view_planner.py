@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from torch import Tensor
 from eq_eval.training.loop import run_training
 from eq_eval.training.loop import Training
 from eq_eval.training.recipe import ViewPlannerRecipe
-from eq_navigation.losses import imitation_loss
 from eq_navigation.model import value_iteration
 from eq_navigation.view_model import both_ends
 from eq_navigation.view_model import ViewCost
@@ -99,18 +97,17 @@ def costs(model: nn.Module, batch: ViewDemonstration) -> Tensor:
     return torch.cat([move, cost['stop']], 1)
 
 
-def going(model: nn.Module, batch: ViewDemonstration, iterations: int) -> Tensor:
+def going(model: nn.Module, batch: ViewDemonstration) -> Tensor:
     """Returns (N, 5) values of moving in each direction and of stopping."""
     neighbor, mask = with_stop(torch.from_numpy(batch.neighbor), torch.from_numpy(batch.mask))
     cost = nn.functional.pad(costs(model, batch), (0, 0, 0, 1))
     stopped = torch.tensor([len(batch.mask)])
-    return value_iteration(cost, neighbor, mask, stopped, iterations)[:-1]
+    return value_iteration(cost, neighbor, mask, stopped)[:-1]
 
 
-def view_losses(model: nn.Module, batch: ViewDemonstration, iterations: int) -> dict[str, Tensor]:
+def view_losses(model: nn.Module, batch: ViewDemonstration) -> dict[str, Tensor]:
     """Loss of a batch: places are judged, values travel, the shown move should be best."""
-    loss = imitation_loss(going(model, batch, iterations), torch.from_numpy(batch.action),
-                          torch.ones(len(batch.action)))
+    loss = nn.functional.cross_entropy(going(model, batch), torch.from_numpy(batch.action))
     return {'imitation': loss, 'total': loss}
 
 
@@ -123,6 +120,5 @@ def train_view_planner(recipe: ViewPlannerRecipe, shown: list[ViewDemonstration]
         shown: Demonstrations with upright headings.
         folder: Receives ``checkpoint.pt``, ``recipe.json`` and ``log.jsonl``.
     """
-    losses = partial(view_losses, iterations=recipe.value_iterations)
-    return run_training(Training(recipe, lambda: ViewCost(recipe.network), losses),
+    return run_training(Training(recipe, lambda: ViewCost(recipe.network), view_losses),
                         ViewStream(shown, recipe), folder)

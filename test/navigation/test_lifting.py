@@ -158,6 +158,6 @@ def test_values_travel_from_the_place_where_it_is_best_to_stop():
     joined, there = with_stop(neighbor, mask)
     cost = torch.ones(4, 5)
     cost[:, 4] = torch.tensor([9., 9., .5, 0.])
-    going = value_iteration(cost, joined, there, torch.tensor([3]), 5)
+    going = value_iteration(cost, joined, there, torch.tensor([3]))
     assert going[:3].argmax(1).tolist() == [0, 0, 4]
     np.testing.assert_allclose(going[:3].amax(1).numpy(), [-2.5, -1.5, -.5])
