@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import fields
+from dataclasses import replace
 from typing import Any
 
 from eq_core.errors import ConfigError
+from eq_core.groups.group import PlanarGroup
 
 TORCH_MODEL = 'eq_navigation.model:build_from_manifest'
 
@@ -78,6 +80,55 @@ class ViewPlannerConfig:
         """
         for name in ('height', 'width', 'features', 'fields'):
             _check_positive(name, getattr(self, name))
+
+
+@dataclass(frozen=True)
+class MessagePassingConfig:
+    """The network of value iteration by message passing.
+
+    Attributes:
+        group: How it turns; C1 for a plain network.
+        features: Numbers known of each node, that of being the goal among them.
+        hidden: Regular fields of messages, nodes and rewards.
+        values: Regular fields of values.
+        actions: Channels that each value is the largest of.
+        directions: Directions whose scores are given, at the angles 2 pi d / D.
+        iterations: Steps that a value travels, if a call does not say otherwise.
+    """
+
+    group: PlanarGroup = PlanarGroup(4)
+    features: int = 2
+    hidden: int = 8
+    values: int = 1
+    actions: int = 4
+    directions: int = 4
+    iterations: int = 30
+
+    def __post_init__(self) -> None:
+        """Checks ranges.
+
+        Raises:
+            ConfigError: A value is out of range; the text names it.
+        """
+        for each in fields(self):
+            if each.name != 'group':
+                _check_positive(each.name, getattr(self, each.name))
+        # A mirror image would change the order of several fields of directions.
+        if self.directions % self.group.rotations or (
+                self.group.mirrored and self.directions != self.group.rotations):
+            raise ConfigError(f'directions must be ordered by {self.group}, got '
+                              f'{self.directions}')
+
+    @property
+    def direction_fields(self) -> int:
+        """Regular fields that hold the scores of directions."""
+        return self.directions // self.group.rotations
+
+    def plain_twin(self) -> MessagePassingConfig:
+        """The network without symmetry that takes as many operations per node."""
+        order = self.group.order
+        return replace(self, group=PlanarGroup(1), hidden=order * self.hidden,
+                       values=order * self.values)
 
 
 def _check_positive(name: str, value: int) -> None:

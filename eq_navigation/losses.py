@@ -1,4 +1,4 @@
-"""Learning to plan from demonstrations: the demonstrated neighbour should be the best one."""
+"""Learning to plan from demonstrations: the demonstrated neighbour is where to go."""
 
 from __future__ import annotations
 
@@ -30,3 +30,18 @@ def imitation_loss(going: Tensor, cost: Tensor, action: Tensor, weight: Tensor,
                                              reduction='none')
     # A value that is UNREACHED makes a loss of its size, and that times 0 is not small enough.
     return torch.where(weight > 0, weight * loss, 0.).sum() / weight.sum().clamp_min(1.)
+
+
+def displacement_loss(displacement: Tensor, offset: Tensor, action: Tensor, weight: Tensor
+                      ) -> Tensor:
+    """Mean squared distance to the demonstrated neighbour [m^2]; turns and mirrors leave it.
+
+    Args:
+        displacement: (N, 2) [m].
+        offset: (N, K, 2) the way to each neighbour [m].
+        action: (N,) int64, the demonstrated neighbour's column; 0 where none is.
+        weight: (N,) 1 where there is a demonstration, else 0.
+    """
+    shown = offset.gather(1, action[:, None, None].expand(-1, 1, 2))[:, 0]
+    distance = (displacement - shown).square().sum(1)
+    return (weight * distance).sum() / weight.sum().clamp_min(1.)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
@@ -68,23 +70,43 @@ def evaluate_mazes(costs: Costs, mazes: Mazes, starts: int, seed: int = 0) -> di
         starts: Starts of each, among the free cells that the goal can be reached from.
         seed: Of the starts.
     """
-    lattice, score = mazes.lattice(), Score()
-    rng = np.random.default_rng(seed)
-    for number, free in enumerate(mazes.free):
-        goal, flat = mazes.goal_row(number), free.reshape(-1)
-        graph = mazes.graph(lattice, number)
-        began = perf_counter()
-        edges = graph.matrix(costs(graph))
-        towards = cost_to_go(edges, goal)[1]
-        score.milliseconds.append(1e3 * (perf_counter() - began))
-        optimal = cost_to_go(free_edges(lattice, free), goal)[0]
-        able = np.flatnonzero(np.isfinite(optimal) & (optimal > 0))
-        for start in rng.choice(able, starts) if len(able) else ():
-            score.add(_walk(towards, flat, int(start), goal), float(optimal[start]))
+    lattice, milliseconds = mazes.lattice(), []
+
+    def plans() -> Iterator[NDArray[np.int32]]:
+        for number in range(len(mazes)):
+            graph = mazes.graph(lattice, number)
+            began = perf_counter()
+            towards = cost_to_go(graph.matrix(costs(graph)), mazes.goal_row(number))[1]
+            milliseconds.append(1e3 * (perf_counter() - began))
+            yield towards
+    score = walk_mazes(plans(), mazes, starts, seed)
+    score.milliseconds = milliseconds
     return score.result()
 
 
-def _walk(towards: NDArray[np.int32], free: NDArray[np.bool_], start: int, goal: int) -> float:
+def walk_mazes(plans: Iterable[NDArray[np.integer]], mazes: Mazes, starts: int, seed: int = 0
+               ) -> Score:
+    """Follows plans from random starts; who steps on a wall or walks in a circle has failed.
+
+    Args:
+        plans: For every maze the (N,) next nodes, `NONE` where the plan has none.
+        mazes: Mazes.
+        starts: Starts of each, among the free cells that the goal can be reached from.
+        seed: Of the starts.
+    """
+    lattice, score = mazes.lattice(), Score()
+    rng = np.random.default_rng(seed)
+    for number, towards in enumerate(plans):
+        free, goal = mazes.free[number], mazes.goal_row(number)
+        optimal = cost_to_go(free_edges(lattice, free), goal)[0]
+        able = np.flatnonzero(np.isfinite(optimal) & (optimal > 0))
+        for start in rng.choice(able, starts) if len(able) else ():
+            gone = _walk(towards, free.reshape(-1), int(start), goal)
+            score.add(gone, float(optimal[start]))
+    return score
+
+
+def _walk(towards: NDArray[np.integer], free: NDArray[np.bool_], start: int, goal: int) -> float:
     """Steps from start to goal along the plan, infinite if it leads over a wall or nowhere."""
     node, steps = start, 0
     while node != goal:

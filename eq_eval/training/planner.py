@@ -19,6 +19,7 @@ from eq_eval.training.loop import run_training
 from eq_eval.training.loop import Stream
 from eq_eval.training.loop import Training
 from eq_eval.training.recipe import PlannerRecipe
+from eq_eval.training.recipe import TrainingRecipe
 from eq_navigation.graph import GeometricGraph
 from eq_navigation.losses import imitation_loss
 from eq_navigation.model import edge_cost
@@ -88,7 +89,7 @@ class DemonstrationStream:
     """Batch number -> batch, drawn from a list; a pure function of the seed."""
 
     demonstrations: list[Demonstration]
-    recipe: PlannerRecipe
+    recipe: TrainingRecipe
 
     def batches(self, first: int, last: int) -> Iterator[PlannerBatch]:
         """Yields batches `first` .. `last` - 1."""

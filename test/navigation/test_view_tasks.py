@@ -108,7 +108,7 @@ def test_values_turn_with_the_headings():
     maze, = recorded(1, 5)
     turns = random_headings(maze, 3)
     with torch.no_grad():
-        first, second = (going(network(), each.seen, 20).numpy()
+        first, second = (going(network(), each.seen).numpy()
                          for each in (maze, maze.turned(turns)))
     column = (np.arange(4) + turns[:, None]) % 4
     np.testing.assert_allclose(np.take_along_axis(first, column, 1), second[:, :4], rtol=1e-4)
@@ -133,7 +133,7 @@ def test_joined_mazes_have_no_moves_between_them():
     maze_of = np.arange(48) // 16
     assert (maze_of[batch.neighbor] == maze_of[:, None])[batch.mask].all()
     with torch.no_grad():
-        together, alone = (going(network(), each, 20).numpy() for each in (batch, shown[1]))
+        together, alone = (going(network(), each).numpy() for each in (batch, shown[1]))
     np.testing.assert_allclose(together[16:32], alone, rtol=1e-4)
 
 
