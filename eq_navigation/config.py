@@ -87,7 +87,7 @@ class MessagePassingConfig:
     """The network of value iteration by message passing.
 
     Attributes:
-        group: How it turns; C1 for a plain network.
+        group: Symmetry group of the network, ``'C4'``; ``'C1'`` is the plain twin.
         features: Numbers known of each node, that of being the goal among them.
         hidden: Regular fields of messages, nodes and rewards.
         values: Regular fields of values.
@@ -96,7 +96,7 @@ class MessagePassingConfig:
         iterations: Steps that a value travels, if a call does not say otherwise.
     """
 
-    group: PlanarGroup = PlanarGroup(4)
+    group: str = 'C4'
     features: int = 2
     hidden: int = 8
     values: int = 1
@@ -108,26 +108,33 @@ class MessagePassingConfig:
         """Checks ranges.
 
         Raises:
-            ConfigError: A value is out of range; the text names it.
+            ConfigError: A value is out of range, or the group has no such directions; the text
+                names it.
         """
         for each in fields(self):
             if each.name != 'group':
                 _check_positive(each.name, getattr(self, each.name))
         # A mirror image would change the order of several fields of directions.
-        if self.directions % self.group.rotations or (
-                self.group.mirrored and self.directions != self.group.rotations):
-            raise ConfigError(f'directions must be ordered by {self.group}, got '
-                              f'{self.directions}')
+        group = self.symmetry
+        if self.directions % group.rotations or (
+                group.mirrored and self.directions != group.rotations):
+            raise ConfigError(f'directions must be {"" if group.mirrored else "a multiple of "}'
+                              f'{group.rotations} for {group}, got {self.directions}')
+
+    @property
+    def symmetry(self) -> PlanarGroup:
+        """The group that acts."""
+        return PlanarGroup.from_name(self.group)
 
     @property
     def direction_fields(self) -> int:
         """Regular fields that hold the scores of directions."""
-        return self.directions // self.group.rotations
+        return self.directions // self.symmetry.rotations
 
     def plain_twin(self) -> MessagePassingConfig:
         """The network without symmetry that takes as many operations per node."""
-        order = self.group.order
-        return replace(self, group=PlanarGroup(1), hidden=order * self.hidden,
+        order = self.symmetry.order
+        return replace(self, group='C1', hidden=order * self.hidden,
                        values=order * self.values)
 
 

@@ -5,8 +5,9 @@ whose maximum runs over neighbours, is in `model.py`. It differs from the publis
 
 - nodes know where their neighbours are, and not where they are themselves;
 - the last layer obeys the law like all others;
-- values travel as many steps as the map asks for (`iterations_for`), and what an iteration adds
-  to them is small, so that so deep a recursion is learnt without normalising over batches.
+- values travel as many steps as the map asks for (`iterations_for`), and an iteration goes half
+  of the way to the new ones: the values at rest are the same, and so deep a recursion is learnt
+  without normalising over batches.
 """
 
 from __future__ import annotations
@@ -25,8 +26,6 @@ from eq_core.nn.linear import dense
 from eq_core.nn.linear import GroupLinear
 from eq_navigation.config import MessagePassingConfig
 from eq_navigation.model import UNREACHED
-
-RATE = .1   # of what an iteration adds to the values
 
 
 class Messages(nn.Module):
@@ -76,9 +75,9 @@ class MessagePassing(nn.Module):
 class MessagePassingPlanner(nn.Module):
     """From what is known of nodes to where to go from each.
 
-    ``r = h(f)``, then K times ``V <- max_a (V + q_a([r, V]) / 10)``, for every group element by
-    itself, then the action from the last q. What r contributes to q is the same in all iterations
-    and computed once.
+    ``r = h(f)``, then K times ``V <- (V + max_a q_a([r, V])) / 2``, for every group element
+    by itself, then the action from the last q. What r contributes to q is the same in all
+    iterations and computed once.
 
     Law: C_N or D_N about any point, translations, permutations of nodes; features trivial,
     offsets frequency 1 -> displacement frequency 1, scores of N directions permuted.
@@ -87,7 +86,7 @@ class MessagePassingPlanner(nn.Module):
     def __init__(self, config: MessagePassingConfig) -> None:
         """Builds the network with random weights."""
         super().__init__()
-        self.config, group = config, config.group
+        self.config, group = config, config.symmetry
         hidden, value = regular(group, config.hidden), regular(group, config.values)
         quality = regular(group, config.values * config.actions)
         self.encode = MessagePassing(scalars(group, config.features), hidden, hidden)
@@ -126,7 +125,7 @@ class MessagePassingPlanner(nn.Module):
             heard = torch.cat([mean_heard(heard, mask, count), value], 1)
             quality = nn.functional.linear(
                 nn.functional.elu(torch.addmm(own, heard, known)), *last)
-            value = value + RATE * self._best(quality)
+            value = (value + self._best(quality)) / 2
         decision = nn.functional.elu(self.decide(quality, *graph))
         return {'displacement': self.displacement(decision),
                 'scores': self._by_angle(self.direction(decision))}
@@ -134,15 +133,14 @@ class MessagePassingPlanner(nn.Module):
     def _best(self, quality: Tensor) -> Tensor:
         """Largest of the actions, for every value field and group element by itself."""
         config = self.config
-        return quality.reshape(-1, config.values, config.actions, config.group.order).amax(
+        return quality.reshape(-1, config.values, config.actions, config.symmetry.order).amax(
             2).flatten(1)
 
     def _by_angle(self, field: Tensor) -> Tensor:
         """Orders regular fields by direction; an element and its mirror image share theirs."""
-        config = self.config
-        rotations, order = config.group.rotations, config.group.order
-        split = field.reshape(-1, config.direction_fields, order // rotations, rotations).mean(2)
-        return split.transpose(1, 2).reshape(-1, config.directions)
+        group, count = self.config.symmetry, self.config.direction_fields
+        split = field.reshape(-1, count, group.order // group.rotations, group.rotations)
+        return split.mean(2).transpose(1, 2).reshape(-1, self.config.directions)
 
 
 def twice(field: FieldType) -> FieldType:

@@ -27,7 +27,7 @@ class GroupLinear(nn.Module):
     action: Tensor
 
     def __init__(self, in_type: FieldType, out_type: FieldType, bias: bool = True) -> None:
-        """Builds the layer with He-initialised weights.
+        """Builds the layer with weights that keep the variance.
 
         Args:
             in_type: What goes in.
@@ -52,7 +52,7 @@ class GroupLinear(nn.Module):
             action, dtype=torch.get_default_dtype()), persistent=False)
         fan_in = in_type.multiplicity * (width if target.name == 'regular' else 1)
         self.coefficients = nn.Parameter(torch.randn(
-            out_type.multiplicity, in_type.multiplicity, width) * math.sqrt(2 / fan_in))
+            out_type.multiplicity, in_type.multiplicity, width) / math.sqrt(fan_in))
         constants = out_type.channels if group.order == 1 else out_type.multiplicity
         constant = bias and (group.order == 1 or target.name in ('regular', 'trivial'))
         self.bias = nn.Parameter(torch.zeros(constants)) if constant else None

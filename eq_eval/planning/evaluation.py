@@ -70,18 +70,22 @@ def evaluate_mazes(costs: Costs, mazes: Mazes, starts: int, seed: int = 0) -> di
         starts: Starts of each, among the free cells that the goal can be reached from.
         seed: Of the starts.
     """
-    lattice, milliseconds = mazes.lattice(), []
-
-    def plans() -> Iterator[NDArray[np.int32]]:
-        for number in range(len(mazes)):
-            graph = mazes.graph(lattice, number)
-            began = perf_counter()
-            towards = cost_to_go(graph.matrix(costs(graph)), mazes.goal_row(number))[1]
-            milliseconds.append(1e3 * (perf_counter() - began))
-            yield towards
-    score = walk_mazes(plans(), mazes, starts, seed)
+    milliseconds: list[float] = []
+    score = walk_mazes(searched(costs, mazes, milliseconds), mazes, starts, seed)
     score.milliseconds = milliseconds
     return score.result()
+
+
+def searched(costs: Costs, mazes: Mazes, milliseconds: list[float]
+             ) -> Iterator[NDArray[np.integer]]:
+    """Yields the (N,) next nodes of every maze by exact search, and adds the times it took."""
+    lattice = mazes.lattice()
+    for number in range(len(mazes)):
+        graph = mazes.graph(lattice, number)
+        began = perf_counter()
+        towards = cost_to_go(graph.matrix(costs(graph)), mazes.goal_row(number))[1]
+        milliseconds.append(1e3 * (perf_counter() - began))
+        yield towards
 
 
 def walk_mazes(plans: Iterable[NDArray[np.integer]], mazes: Mazes, starts: int, seed: int = 0

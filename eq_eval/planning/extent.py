@@ -19,6 +19,8 @@ class Extent:
         starts: Starts on each of them.
         families: Families of N1.
         view_steps: Optimiser steps of each training of N7.
+        policy_maps: Numbers of training maps of MP.
+        policy_steps: Optimiser steps of MP.
     """
 
     maps: tuple[int, ...] = (100, 1000)
@@ -27,6 +29,8 @@ class Extent:
     starts: int = 10
     families: int = 8
     view_steps: int = 600
+    policy_maps: tuple[int, ...] = (10, 30, 100, 300)
+    policy_steps: int = 200
 
 
-QUICK = Extent((100,), (0,), 100, 10, 1, 200)
+QUICK = Extent((100,), (0,), 100, 10, 1, 200, (30,), 30)

@@ -55,7 +55,7 @@ def learn_mazes(mazes: Mazes, maps: int, seed: int) -> tuple[LearnedCosts, float
 
 def mazes_15(data: Path, extent: Extent, say: Say) -> dict[str, Any]:
     """N1: sample efficiency on the published mazes, and on the eight published families."""
-    train, test = _file_or_own(data, extent)
+    train, test = published_or_own(data, extent)
     rows = []
     for maps in extent.maps:
         for seed in extent.seeds:
@@ -88,7 +88,7 @@ def mazes_15(data: Path, extent: Extent, say: Say) -> dict[str, Any]:
 
 def mazes_larger(data: Path, extent: Extent, say: Say) -> dict[str, Any]:
     """N2: the planner learnt at 15 x 15, in larger mazes of the same kind."""
-    train, _ = _file_or_own(data, extent)
+    train, _ = published_or_own(data, extent)
     rows = []
     for seed in extent.seeds:
         costs, _ = learn_mazes(train, max(extent.maps), seed)
@@ -107,7 +107,7 @@ def mazes_larger(data: Path, extent: Extent, say: Say) -> dict[str, Any]:
 
 def mazes_turned(data: Path, extent: Extent, say: Say) -> dict[str, Any]:
     """N3: the same mazes turned, with a random origin: the answer must not change."""
-    train, test = _file_or_own(data, extent)
+    train, test = published_or_own(data, extent)
     costs, _ = learn_mazes(train, min(extent.maps), extent.seeds[0])
     upright = evaluate_mazes(costs, test, extent.starts)
     rng, rows, lattice = np.random.default_rng(3), [], test.lattice()
@@ -134,7 +134,7 @@ def _turned_costs(costs: Costs, degrees: float, origin: NDArray[np.float64],
     return costs(turned_graph(graph, degrees, origin))
 
 
-def _file_or_own(data: Path, extent: Extent) -> tuple[Mazes, Mazes]:
+def published_or_own(data: Path, extent: Extent) -> tuple[Mazes, Mazes]:
     """The published mazes, or our own of the same kind where they are absent."""
     folder = data / 'maze15_4conn'
     if folder.is_dir():

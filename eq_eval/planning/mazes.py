@@ -17,6 +17,8 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from eq_core.errors import InputError
+from eq_core.groups.grid import turn_grid
+from eq_core.groups.group import PlanarGroup
 from eq_navigation.graph import GeometricGraph
 from eq_navigation.search import cost_to_go
 
@@ -57,6 +59,13 @@ class Mazes:
     def select(self, rows: Integer | slice) -> Mazes:
         """Keeps some of the mazes."""
         return replace(self, free=self.free[rows], goal=self.goal[rows], action=self.action[rows])
+
+    def turned(self) -> Mazes:
+        """The mazes turned by +90 degrees, without the moves."""
+        row, column = self.goal.T
+        return replace(self, free=turn_grid(self.free, PlanarGroup(4), 1),
+                       goal=np.stack([column, self.edge - 1 - row], -1),
+                       action=np.full_like(self.action, -1))
 
     def lattice(self) -> GeometricGraph:
         """All cells as nodes, row by row, with the moves between them; nothing known of them."""

@@ -33,12 +33,12 @@ class ValueIterationNetwork(nn.Module):
         self.value = nn.Conv2d(1, actions, 3, padding=1, bias=False)
         self.direction = nn.Linear(actions, directions, bias=False)
 
-    def forward(self, feature: Tensor, *_: Tensor) -> dict[str, Tensor]:
+    def forward(self, feature: Tensor, *graph: Tensor) -> dict[str, Tensor]:
         """Plans.
 
         Args:
-            feature: (B * edge * edge, F), the cells of square maps, row by row; who is whose
-                neighbour need not be told.
+            feature: (B * edge * edge, F), the cells of square maps, row by row.
+            *graph: Who is whose neighbour, which need not be told here.
 
         Returns:
             ``'scores'`` -> (B * edge * edge, D) of the directions 2 pi d / D.
