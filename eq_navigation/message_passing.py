@@ -6,8 +6,8 @@ whose maximum runs over neighbours, is in `model.py`. It differs from the publis
 - nodes know where their neighbours are, and not where they are themselves;
 - the last layer obeys the law like all others;
 - values travel as many steps as the map asks for (`iterations_for`), and an iteration goes half
-  of the way to the new ones: the values at rest are the same, and so deep a recursion is learnt
-  without normalising over batches.
+  of the way to the new ones: the values at rest are the same. With that, and a tanh that bounds
+  what an iteration says, so deep a recursion is learnt without normalising over batches.
 """
 
 from __future__ import annotations
@@ -123,8 +123,7 @@ class MessagePassingPlanner(nn.Module):
         for _ in range(self.config.iterations if iterations is None else iterations):
             heard = torch.addmm(message, ends(value, neighbor), told)
             heard = torch.cat([mean_heard(heard, mask, count), value], 1)
-            quality = nn.functional.linear(
-                nn.functional.elu(torch.addmm(own, heard, known)), *last)
+            quality = nn.functional.linear(torch.addmm(own, heard, known).tanh(), *last)
             value = (value + self._best(quality)) / 2
         decision = nn.functional.elu(self.decide(quality, *graph))
         return {'displacement': self.displacement(decision),

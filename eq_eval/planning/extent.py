@@ -29,8 +29,8 @@ class Extent:
     starts: int = 10
     families: int = 8
     view_steps: int = 600
-    policy_maps: tuple[int, ...] = (10, 30, 100, 300)
-    policy_steps: int = 200
+    policy_maps: tuple[int, ...] = (10, 100)
+    policy_steps: int = 150
 
 
 QUICK = Extent((100,), (0,), 100, 10, 1, 200, (30,), 30)
