@@ -70,24 +70,28 @@ def message_passing(data: Path, extent: Extent, say: Say) -> dict[str, Any]:
     for seed in extent.seeds:
         order = np.random.default_rng(seed).permutation(len(train))
         for maps in extent.policy_maps:
-            recipe, chosen = policy_recipe(maps, seed, extent.policy_steps), train.select(
-                order[:maps])
+            recipe = policy_recipe(maps, seed, extent.policy_steps)
             for name in (*builds, EDGE_BELLMAN):
-                planner, seconds = _learn(builds.get(name), recipe, chosen)
+                planner, seconds = _learn(builds.get(name), recipe, train.select(order[:maps]))
                 rows.append({'network': name, 'maps': maps, 'seed': seed,
                              'train_s': round(seconds, 1),
                              **_compare(planner, test, extent.starts)})
                 say(f'{name}, {maps} maps, seed {seed}: {rows[-1]["success"]:.2f} %, turned '
                     f'{rows[-1]["turned"]:.2f} %, {rows[-1]["kept"]:.2f} % of moves kept')
     shown = demonstrations(test.select(slice(1)))[0]
-    means = {name: {str(maps): float(np.mean([row['success'] for row in rows if (
-        row['network'], row['maps']) == (name, maps)])) for maps in extent.policy_maps}
-        for name in (*builds, EDGE_BELLMAN)}
-    return {'rows': rows, 'maps': list(extent.policy_maps), 'seeds': list(extent.seeds),
-            'steps': extent.policy_steps, 'batch': BATCH, 'by_maps': means,
+    return {**summary(rows), 'steps': extent.policy_steps, 'batch': BATCH,
             'operations_per_node': {name: operations(build(), shown)
-                                    for name, build in builds.items()},
-            'success': means['C4'][str(max(extent.policy_maps))], 'spl': None, 'p50_ms': None,
+                                    for name, build in builds.items()}}
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over seeds, by network and number of maps."""
+    maps = sorted({row['maps'] for row in rows})
+    means = {name: {str(number): float(np.mean([
+        row['success'] for row in rows if (row['network'], row['maps']) == (name, number)]))
+        for number in maps} for name in dict.fromkeys(row['network'] for row in rows)}
+    return {'rows': rows, 'maps': maps, 'seeds': sorted({row['seed'] for row in rows}),
+            'by_maps': means, 'success': means['C4'][str(max(maps))], 'spl': None, 'p50_ms': None,
             'peers': {name: value for name, value in means.items() if name != 'C4'}}
 
 
