@@ -20,6 +20,7 @@ from eq_eval.planning.policies import policy_losses
 from eq_eval.planning.policy_tasks import networks
 from eq_eval.planning.policy_tasks import plans_turned
 from eq_eval.planning.tasks import run_task
+from eq_eval.planning.vin import ValueIterationNetwork
 from eq_eval.training.export import onnx_graph
 from eq_eval.training.export import Signature
 from eq_eval.training.planner import PlannerBatch
@@ -247,6 +248,19 @@ def test_turned_mazes_are_planned_on_and_the_plans_turned_back():
         going = plan >= 0
         assert going.sum() == 99
         np.testing.assert_array_equal(distance[plan[going]], distance[going] - 1)
+
+
+@torch.no_grad()
+def test_vin_moves_with_the_map():
+    torch.manual_seed(0)
+    model, world = ValueIterationNetwork(15, iterations=2), torch.zeros(15, 15, 2)
+    world[5:9, 5:9] = torch.rand(4, 4, 2)
+
+    def plan(world):
+        return model(world.reshape(-1, 2))['scores'].reshape(15, 15, 4)
+    first, inside = plan(world), slice(4, 10)       # values have come 3 cells far
+    shifted = plan(world.roll((1, -1), (0, 1))).roll((-1, 1), (0, 1))
+    torch.testing.assert_close(shifted[inside, inside], first[inside, inside])
 
 
 def test_the_benchmark_tells_apart_what_turns_and_what_does_not(tmp_path):
