@@ -30,7 +30,7 @@ class Extent:
     families: int = 8
     view_steps: int = 600
     policy_maps: tuple[int, ...] = (10, 100)
-    policy_steps: int = 150
+    policy_steps: int = 200
 
 
 QUICK = Extent((100,), (0,), 100, 10, 1, 200, (30,), 30)
