@@ -40,7 +40,8 @@ from eq_navigation.message_passing import MessagePassingPlanner
 from eq_navigation.search import NONE
 
 EDGE_BELLMAN = 'edge-Bellman'
-# Peak learning rates, near the best of three or more that were tried of each.
+# Peak learning rates, near the best of three or more that were tried of each, by success on test
+# mazes: no figure here comes from mazes that nobody had looked at.
 RATES = {'C4': 1e-2, 'C1': 2e-2, 'VIN': 2e-2}
 BATCH = 8
 TEST_MAPS = 200
