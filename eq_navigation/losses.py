@@ -26,8 +26,18 @@ def imitation_loss(going: Tensor, cost: Tensor, action: Tensor, weight: Tensor,
     taken = cost.gather(1, action[:, None])[:, 0]
     typical = (weight * taken).sum() / weight.sum().clamp_min(1.)
     weight = weight * (going.gather(1, action[:, None])[:, 0] > UNREACHED / 2)
-    loss = torch.nn.functional.cross_entropy(going * (sharpness / typical), action,
-                                             reduction='none')
+    return move_loss(going * (sharpness / typical), action, weight)
+
+
+def move_loss(score: Tensor, action: Tensor, weight: Tensor) -> Tensor:
+    """Mean cross-entropy over demonstrated nodes.
+
+    Args:
+        score: (N, K) logits of going to each neighbour.
+        action: (N,) int64, the demonstrated neighbour's column; 0 where none is.
+        weight: (N,) 1 where there is a demonstration, else 0.
+    """
+    loss = torch.nn.functional.cross_entropy(score, action, reduction='none')
     # A value that is UNREACHED makes a loss of its size, and that times 0 is not small enough.
     return torch.where(weight > 0, weight * loss, 0.).sum() / weight.sum().clamp_min(1.)
 

@@ -180,7 +180,7 @@ def planner(
     if map_file is not None and paths is not None:
         lesson, maps = driven_lesson(map_file, paths)
     recipe = replace(lesson.recipe(maps, seed), threads=threads)
-    stream = DemonstrationStream(lesson.show(maps, seed), recipe)
+    stream = DemonstrationStream(lesson.show(maps, seed), recipe, recipe.sharpness)
     with Bar(console=console) as bar:
         running = bar.add_task('training', total=recipe.iterations)
         run = train_planner(recipe, stream, out, lambda step, row: bar.update(

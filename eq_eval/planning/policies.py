@@ -21,7 +21,7 @@ from eq_eval.training.planner import DemonstrationStream
 from eq_eval.training.planner import PlannerBatch
 from eq_eval.training.recipe import TrainingRecipe
 from eq_navigation.losses import displacement_loss
-from eq_navigation.losses import imitation_loss
+from eq_navigation.losses import move_loss
 from eq_navigation.message_passing import neighbor_scores
 
 TOGETHER = 50   # maps that are planned on at once
@@ -40,7 +40,7 @@ def policy_losses(model: nn.Module, batch: PlannerBatch) -> dict[str, Tensor]:
     """Loss of a batch: the demonstrated move should be the best, and the displacement its own."""
     said = answer(model, batch)
     going = neighbor_scores(said['scores'], batch.offset, batch.mask)
-    terms = {'imitation': imitation_loss(going, batch.action, batch.weight)}
+    terms = {'imitation': move_loss(going, batch.action, batch.weight)}
     if 'displacement' in said:
         terms['displacement'] = displacement_loss(said['displacement'], batch.offset,
                                                   batch.action, batch.weight)

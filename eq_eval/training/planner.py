@@ -86,10 +86,17 @@ class PlannerBatch:
 
 @dataclass(frozen=True)
 class DemonstrationStream:
-    """Batch number -> batch, drawn from a list; a pure function of the seed."""
+    """Batch number -> batch, drawn from a list; a pure function of the seed.
+
+    Attributes:
+        demonstrations: What is drawn from.
+        recipe: Seed and size of batches.
+        sharpness: Of the loss, see `PlannerRecipe`.
+    """
 
     demonstrations: list[Demonstration]
     recipe: TrainingRecipe
+    sharpness: float = 1.
 
     def batches(self, first: int, last: int) -> Iterator[PlannerBatch]:
         """Yields batches `first` .. `last` - 1."""
@@ -100,12 +107,12 @@ class DemonstrationStream:
                                   self._sharpness(number))
 
     def _sharpness(self, number: int) -> float:
-        """How sharply a batch tells good moves from bad ones: annealing, from 1 to the recipe's.
+        """How sharply a batch tells good moves from bad ones: annealing, from 1 to `sharpness`.
 
         At 1 the loss falls all the way as walls get dearer. Sharp from the beginning it has a
         second minimum, walls a little cheaper than free ground, and half the seeds stay there.
         """
-        return float(self.recipe.sharpness ** np.clip((number - GENTLE) / RISE, 0, 1))
+        return float(self.sharpness ** np.clip((number - GENTLE) / RISE, 0, 1))
 
 
 def planner_losses(model: nn.Module, batch: PlannerBatch) -> dict[str, Tensor]:

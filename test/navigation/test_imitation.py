@@ -81,7 +81,7 @@ def test_the_gentle_loss_falls_all_the_way_as_walls_get_dearer():
 
 def test_a_training_begins_gently_and_ends_sharp():
     recipe = PlannerRecipe(iterations=300, sharpness=50., batch_size=1)
-    stream = DemonstrationStream(demonstrations(make_mazes(2, 7, 0)), recipe)
+    stream = DemonstrationStream(demonstrations(make_mazes(2, 7, 0)), recipe, recipe.sharpness)
     sharpness = [batch.sharpness for batch in stream.batches(0, 300)]
     assert sharpness[0] == sharpness[10] == 1 and sharpness[-1] == pytest.approx(50)
     assert (np.diff(sharpness) >= 0).all()
