@@ -16,7 +16,8 @@ from eq_navigation.costs import LearnedCosts
 def learn(recipe: PlannerRecipe, shown: list[Demonstration]) -> tuple[LearnedCosts, float]:
     """Trains on demonstrations; returns the costs and the seconds it took."""
     with tempfile.TemporaryDirectory() as folder:
-        run = train_planner(recipe, DemonstrationStream(shown, recipe, recipe.sharpness), Path(folder))
+        stream = DemonstrationStream(shown, recipe, recipe.sharpness)
+        run = train_planner(recipe, stream, Path(folder))
         bundle = export_planner(run.exported(), recipe.planner, Path(folder) / 'bundle',
                                 recipe.task, {'seed': recipe.seed}, '')
         return LearnedCosts.from_bundle(bundle.path), run.seconds
