@@ -22,6 +22,15 @@ SEGMENTER_RECORDINGS = {
     'semantickitti_00_from_8': 'SemanticKITTI 00, scans 8 to 15',
     'semantickitti_00_from_8_adapted': 'the same, adapted on scans 0 to 7'}
 
+PLANNING = {
+    'N1': 'published mazes of 15 x 15 cells, walls learnt from 1000 maps',
+    'N2': 'the same planner at 28, 50 and 99 cells', 'N3': 'turned and moved',
+    'N4': 'hidden costs of ground, learnt from 10 maps',
+    'N5': 'the same on scattered places', 'N6': 'mazes seen only while they are walked',
+    'N7': 'mazes known by four camera views of each room, 100 maps',
+    'N8': 'real occupancy grids, nothing learnt',
+    'driven': 'distance from obstacles learnt from 3 and 10 driven paths, on other maps'}
+
 Record = dict[str, Any]
 
 
@@ -39,7 +48,7 @@ def with_figures(text: str) -> str:
 
 def _tables() -> Iterator[str]:
     for make in (simulated_detection, detector_samples, recorded_detection, simulated_panoptic,
-                 segmenter_samples, recorded_panoptic, latencies):
+                 segmenter_samples, recorded_panoptic, planning, latencies):
         made = make()
         if made:
             yield made
@@ -147,6 +156,24 @@ def _samples(name: str, figure: str, what: str) -> str:
                    *(f'{fraction:.0%} of scenes' for fraction in fractions)], rows) + (
         '\nA budget of steps, not convergence (`bench/README.md`): read the rows against each '
         'other.\n')
+
+
+def planning() -> str:
+    """The planner on the tasks that have been run."""
+    rows = []
+    for task, text in PLANNING.items():
+        found = _record(f'bench_planner_{task.lower()}')
+        if found is not None:
+            beside = ', '.join(f'{name} {_numbers(value)}'
+                               for name, value in found['peers'].items() if '_ms' not in name)
+            rows.append([f'{task}: {text}', f'**{found["success"]:.1f}**',
+                         f'{found["spl"]:.1f}', beside or '-'])
+    head = ['Planner, figures of `eq bench planner --task ...`', 'success %', 'SPL %', 'beside']
+    return _table(head, rows) if rows else ''
+
+
+def _numbers(value: float | Sequence[float]) -> str:
+    return ' / '.join(f'{each:.1f}' for each in (value if isinstance(value, list) else [value]))
 
 
 def latencies() -> str:
