@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
+from typing import Any
 from typing import cast
 
 import numpy as np
@@ -70,17 +72,21 @@ class PlannerBatch:
 
     @classmethod
     def of(cls, demonstrations: list[Demonstration], sharpness: float = 1.) -> PlannerBatch:
-        """Puts graphs beside each other; all must have neighbourhoods of one width."""
-        first = np.cumsum([0, *(len(each.graph) for each in demonstrations)])
+        """Puts graphs beside each other, their neighbourhoods padded to the widest."""
+        graphs = [each.graph for each in demonstrations]
+        first = np.cumsum([0, *(len(graph) for graph in graphs)])[:-1]
+        width = max(graph.mask.shape[1] for graph in graphs)
         shown = np.concatenate([each.action for each in demonstrations])
+
+        def stacked(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
+            return np.concatenate([np.pad(part, [(0, 0), (0, width - part.shape[1])]
+                                          + [(0, 0)] * (part.ndim - 2)) for part in parts])
         return cls(*(torch.from_numpy(value) for value in (
-            np.concatenate([each.graph.feature for each in demonstrations]),
-            np.concatenate([each.graph.neighbor + start
-                            for each, start in zip(demonstrations, first[:-1], strict=True)]),
-            np.concatenate([each.graph.mask for each in demonstrations]),
-            np.concatenate([each.graph.offset() for each in demonstrations]).astype(np.float32),
-            np.array([each.goal + start
-                      for each, start in zip(demonstrations, first[:-1], strict=True)]),
+            np.concatenate([graph.feature for graph in graphs]),
+            stacked(graph.neighbor + start for graph, start in zip(graphs, first, strict=True)),
+            stacked(graph.mask for graph in graphs),
+            stacked(graph.offset() for graph in graphs).astype(np.float32),
+            np.array([each.goal for each in demonstrations]) + first,
             np.maximum(shown, 0), (shown >= 0).astype(np.float32))), sharpness=sharpness)
 
 

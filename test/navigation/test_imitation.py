@@ -6,6 +6,7 @@ import torch
 
 from eq_eval.planning.maze_tasks import demonstrations
 from eq_eval.planning.mazes import make_mazes
+from eq_eval.planning.terrain import scattered_terrain
 from eq_eval.training.planner import DemonstrationStream
 from eq_eval.training.planner import PlannerBatch
 from eq_eval.training.recipe import PlannerRecipe
@@ -85,3 +86,23 @@ def test_a_training_begins_gently_and_ends_sharp():
     sharpness = [batch.sharpness for batch in stream.batches(0, 300)]
     assert sharpness[0] == sharpness[10] == 1 and sharpness[-1] == pytest.approx(50)
     assert (np.diff(sharpness) >= 0).all()
+
+
+def test_graphs_of_any_width_are_learnt_from_together():
+    rng = np.random.default_rng(4)
+    shown = [scattered_terrain(60, rng).demonstrate(rng) for _ in range(3)]
+    widths = {each.graph.mask.shape[1] for each in shown}
+    assert len(widths) > 1
+    together = PlannerBatch.of(shown)
+    assert together.mask.shape[1] == max(widths)
+    generator = torch.Generator().manual_seed(1)
+    rate = torch.rand(len(together.feature), generator=generator) + .5
+    cost = edge_cost(rate[:, None], rate[together.neighbor], together.offset)
+    going = value_iteration(cost, together.neighbor, together.mask, together.goal)
+    first = 0
+    for each in shown:
+        alone, rows = PlannerBatch.of([each]), slice(first, first + len(each.graph))
+        part = edge_cost(rate[rows, None], rate[rows][alone.neighbor], alone.offset)
+        expected = value_iteration(part, alone.neighbor, alone.mask, alone.goal)
+        torch.testing.assert_close(going[rows, :part.shape[1]], expected)
+        first = rows.stop
