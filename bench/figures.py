@@ -172,7 +172,10 @@ def planning() -> str:
     return _table(head, rows) if rows else ''
 
 
-def _numbers(value: float | Sequence[float]) -> str:
+def _numbers(value: Any) -> str:
+    """A figure, or one for each size of map."""
+    if isinstance(value, dict):
+        return 'SPL ' + _numbers([row['spl'] for row in value.values()])
     return ' / '.join(f'{each:.1f}' for each in (value if isinstance(value, list) else [value]))
 
 
