@@ -21,6 +21,8 @@ from eq_eval.datasets.map_file import read_problems
 from eq_eval.planning.extent import Extent
 from eq_eval.planning.extent import Say
 from eq_eval.planning.mazes import make_mazes
+from eq_eval.planning.sampling import PLANNERS
+from eq_eval.planning.sampling import sampled_path
 from eq_navigation.cells import CellGraph
 from eq_navigation.cells import Cells
 from eq_navigation.graph import grid_edges
@@ -35,6 +37,7 @@ ROBOT_RADIUS = .2       # on maps of buildings [m]
 PAIRS = 20              # random starts and goals on each map
 FRESH = 3               # of them with a planner that does not know the map yet
 PROBLEMS = 20           # of each published scenario
+SAMPLED = 3             # pairs on each map that OMPL plans too
 
 Row = dict[str, Any]
 
@@ -73,7 +76,8 @@ def real_maps(data: Path, extent: Extent, say: Say) -> Row:
             'length_error': max(lengths, default=None),
             'spl': float(np.mean([row['spl'] for row in rows])),
             'p50_ms': _median(near, 'p50_ms'), 'first_p50_ms': _median(near, 'first_p50_ms'),
-            'peers': {'scipy Dijkstra, p50_ms': _median(near, 'dijkstra_p50_ms')},
+            'peers': {'scipy Dijkstra, p50_ms': _median(near, 'dijkstra_p50_ms'),
+                      **_sampling(rows)},
             'note': 'times are over maps of up to 1.2 x 400 x 400 cells'}
 
 
@@ -85,6 +89,7 @@ def _measure(world: OccupancyMap, robot_radius: float) -> Row:
     edges = grid_edges(traversable, world.resolution)
     part = connected_components(edges, directed=False)[1]
     planner, right, valid, shares = Planner(config), [], [], []
+    sampled: dict[str, list[tuple[float, float]]] = {name: [] for name in PLANNERS}
     times: dict[str, list[float]] = {'p50_ms': [], 'first_p50_ms': [], 'dijkstra_p50_ms': []}
     for number in range(PAIRS):
         start, goal = rng.integers(len(rows), size=2)
@@ -99,13 +104,18 @@ def _measure(world: OccupancyMap, robot_radius: float) -> Row:
         began = perf_counter()
         exact = dijkstra(edges, indices=np.array([start]))[0, goal]
         times['dijkstra_p50_ms'].append(1e3 * (perf_counter() - began))
+        if found and len(sampled[PLANNERS[0]]) < SAMPLED and plan.length:
+            ends = world.to_cells(np.array([first[:2], last[:2]]))
+            for name in PLANNERS:
+                length, spent = sampled_path(name, traversable, *ends)
+                sampled[name].append((length * world.resolution / plan.length, spent))
         if found:
             valid.append(is_valid(world, traversable, plan.poses[:, :2]))
             shares.append(min(1., exact / plan.length) if plan.length else 1.)
     return {'cells': world.cells.size, 'nodes': len(rows),
             'agreement': 100 * float(np.mean(right)),
             'valid': 100 * float(np.mean(valid)) if valid else 100.,
-            'spl': 100 * float(np.mean(shares)) if shares else 100.,
+            'spl': 100 * float(np.mean(shares)) if shares else 100., 'sampled': sampled,
             **{name: float(np.median(values)) for name, values in times.items()}}
 
 
@@ -126,6 +136,20 @@ def _published(world: OccupancyMap, scenario: Path) -> float:
         worst = max(worst, min(abs(length - problem.length)
                                for length in (route.cost, float(f'{route.cost:.6g}'))))
     return worst
+
+
+def _sampling(rows: list[Row]) -> dict[str, float | None]:
+    """What OMPL found on all maps: share of paths, lengths beside ours, times."""
+    figures: dict[str, float | None] = {}
+    for name in PLANNERS:
+        found = np.array([pair for row in rows for pair in row['sampled'][name]]).reshape(-1, 2)
+        there = np.isfinite(found[:, 0])
+        if len(found):
+            figures |= {f'OMPL {name}': 100 * float(there.mean()),
+                        f'OMPL {name}, p50_ms': float(np.median(found[:, 1]))}
+        if there.any():
+            figures[f'OMPL {name}, length beside ours'] = float(np.mean(found[there, 0]))
+    return figures
 
 
 def _median(rows: list[Row], key: str) -> float | None:
