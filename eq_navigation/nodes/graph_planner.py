@@ -87,6 +87,9 @@ class Parameters(NodeParameters):
         .2, 'Longest wait for a transform [s]', minimum=0., maximum=10., live=True)
     transform_tolerance: float = parameter(
         1., 'Older poses of the robot are not used [s]', minimum=0., maximum=3600., live=True)
+    replan: bool = parameter(
+        False, 'Whether the last goal of the topic is planned to again when the map changes',
+        live=True)
     map_timeout: float = parameter(
         0., 'Older maps are not planned on, 0 to accept all [s]', minimum=0., maximum=86400.,
         live=True)
@@ -129,6 +132,7 @@ class GraphPlannerNode(ManagedNode[Parameters]):
         self._guard = Guard(self.log, self.give_up, on_drop=self.health.dropped)
         self._worker: KeepLatest[Request] = KeepLatest(self._work, self._skip, 'planning')
         self._newest: Request | None = None
+        self._goal: PoseStamped | None = None       # the last one of the topic
         self._asked: dict[bytes, tuple[Request, Future]] = {}    # goals of the action, by id
         self._outputs: dict[str, Any] = {}
         self._inputs: list[Any] = []
@@ -177,7 +181,7 @@ class GraphPlannerNode(ManagedNode[Parameters]):
     def deactivate(self) -> None:
         """Takes nothing any more and lets the request at hand end."""
         self._active = False
-        self._newest = None     # what is being planned ends at its next step
+        self._newest = self._goal = None    # what is being planned ends at its next step
         for subscription in self._inputs:
             self.destroy_subscription(subscription)
         self._inputs = []
@@ -200,8 +204,9 @@ class GraphPlannerNode(ManagedNode[Parameters]):
         self._planner, self._costs = None, None
 
     def time_jumped(self) -> None:
-        """Forgets where things moved; maps hold whatever the time."""
+        """Forgets where things moved and where to; maps hold whatever the time."""
         self._transforms.clear()
+        self._goal = None
 
     def topics(self) -> list[str]:
         """Topics of the inputs and the outputs."""
@@ -232,6 +237,8 @@ class GraphPlannerNode(ManagedNode[Parameters]):
         try:
             self._world, self._world_since = read(), time.monotonic()
             self.health.clear('map')
+            if self._goal is not None and self.parameters.replan:
+                self._take(Request(self.accounting.receive(), self._goal))
         except InputError as error:
             self._world = None
             text = f'no planning, the map is refused: {one_line(error)}'
@@ -240,6 +247,7 @@ class GraphPlannerNode(ManagedNode[Parameters]):
 
     def _on_goal(self, message: PoseStamped) -> None:
         """Takes a goal; the robot starts where it is."""
+        self._goal = message
         self._take(Request(self.accounting.receive(), message))
 
     def _on_action(self, handle: Any) -> None:

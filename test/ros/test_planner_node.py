@@ -80,6 +80,25 @@ def test_goals_are_answered_with_valid_paths_on_the_newest_map(planner: PlannerG
     assert graph.balance() == 0
 
 
+def test_a_goal_is_planned_to_again_when_the_map_changes_if_asked(planner: PlannerGraph) -> None:
+    graph = planner.graph
+    planner.start('-p', 'replan:=true', '-p', 'robot_radius:=0.0')
+    planner.place('base_link', 1., 1.)
+    planner.give_map(house())
+    graph.wait(lambda: planner.go(pose(7., 4.5)) is not None, 'path')
+    before, seen = planner.paths[-1], len(planner.paths)
+    update = messages.OccupancyGridUpdate(header=messages.header('map', 0), x=40, y=45, width=1,
+                                          height=5)
+    update.data.frombytes(bytes([100] * 5))         # half the door closes
+    planner.updates.publish(update)
+    graph.wait(lambda: len(planner.paths) > seen, 'another path')
+    at_door = [places(path)[np.abs(places(path)[:, 0] - 4.05).argmin(), 1]
+               for path in (before, planner.paths[-1])]
+    assert at_door[0] < 5. < at_door[1]
+    graph.settled()
+    assert graph.balance() == 0
+
+
 def test_the_action_answers_with_the_codes_of_nav2(planner: PlannerGraph) -> None:
     graph = planner.graph
     planner.start('-p', 'tolerance:=0.0')
