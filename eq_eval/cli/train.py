@@ -147,7 +147,8 @@ def segmenter(
 
 @app.command()
 def planner(
-    out: Out, task: Annotated[str, typer.Option(help='mazes or terrain.')] = 'terrain',
+    out: Out, task: Annotated[str, typer.Option(
+        help='mazes, terrain or exploration.')] = 'terrain',
     maps: Annotated[int, typer.Option(help='Maps with demonstrations.', min=1)] = 100,
     map_file: Annotated[Path | None, typer.Option(
         '--map', help='Map (YAML of map_server) that --paths were driven on, instead of a task.',

@@ -18,6 +18,7 @@ from eq_eval.planning.learning import learn
 from eq_eval.planning.mazes import free_edges
 from eq_eval.planning.mazes import make_mazes
 from eq_eval.planning.mazes import Mazes
+from eq_eval.training.planner import Demonstration
 from eq_eval.training.recipe import PlannerRecipe
 from eq_navigation.config import PlannerConfig
 from eq_navigation.search import cost_to_go
@@ -34,6 +35,13 @@ def exploration_recipe(maps: int, seed: int) -> PlannerRecipe:
                          learning_rate=3e-3)
 
 
+def exploration_lessons(maps: int, seed: int) -> list[Demonstration]:
+    """What somebody who knows mazes of both sizes would do in them when a part has been seen."""
+    rng = np.random.default_rng([seed, 6])
+    return [each for edge in EDGES for each in exploring_demonstrations(
+        make_mazes(maps // len(EDGES), edge, 600 + seed), rng)]
+
+
 def unknown_mazes(_: Path, extent: Extent, say: Say) -> dict[str, Any]:
     """N6: learnt on partly seen mazes, tested in others from nothing seen."""
     rows, peers = [], {}
@@ -42,11 +50,7 @@ def unknown_mazes(_: Path, extent: Extent, say: Say) -> dict[str, Any]:
         peers[str(edge)] = _score(optimistic, test)
         say(f'{edge}: optimistic {peers[str(edge)]["ratio"]:.4f} times the optimum')
     for seed in extent.seeds:
-        rng = np.random.default_rng([seed, 6])
-        recipe = exploration_recipe(MAPS, seed)
-        shown = [each for edge in EDGES for each in exploring_demonstrations(
-            make_mazes(MAPS // len(EDGES), edge, 600 + seed), rng)]
-        costs, seconds = learn(recipe, shown)
+        costs, seconds = learn(exploration_recipe(MAPS, seed), exploration_lessons(MAPS, seed))
         for edge, test in tests.items():
             rows.append({'edge': edge, 'seed': seed, 'maps': MAPS,
                          'train_s': round(seconds, 1), **_score(costs, test)})

@@ -12,6 +12,8 @@ from eq_eval.datasets.map_file import read_map
 from eq_eval.planning.driven_paths import demonstrate
 from eq_eval.planning.driven_paths import driven_recipe
 from eq_eval.planning.driven_paths import read_paths
+from eq_eval.planning.exploration_tasks import exploration_lessons
+from eq_eval.planning.exploration_tasks import exploration_recipe
 from eq_eval.planning.maze_tasks import demonstrations
 from eq_eval.planning.maze_tasks import maze_recipe
 from eq_eval.planning.mazes import make_mazes
@@ -70,6 +72,11 @@ def _terrain(maps: int, seed: int) -> list[Demonstration]:
 
 
 LESSONS = {
+    'exploration': Lesson(
+        'exploration_planner', exploration_recipe, exploration_lessons,
+        'simulated mazes of 15 x 15 and 31 x 31 cells, partly seen, with the best moves',
+        'What it costs to step on a cell of a maze that is seen only while it is walked.',
+        'it knows\n  mazes only, of which the robot sees two cells around it.'),
     'mazes': Lesson(
         'maze_planner', lambda maps, seed: maze_recipe(TRAIN_EDGE, maps, seed), _mazes,
         'simulated mazes of 15 x 15 cells with their optimal moves',
