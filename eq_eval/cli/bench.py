@@ -75,7 +75,7 @@ def segmenter(
 
 @app.command()
 def planner(
-    task: Annotated[str, typer.Option(help='N1 to N8, MP, or driven.')] = 'N1',
+    task: Annotated[str, typer.Option(help='N1 to N8, MP, MP-terrain, or driven.')] = 'N1',
     data: Annotated[Path, typer.Option(
         help='Folder of the published planning problems; own ones stand in where it is absent.',
     )] = Path('../shared/data/planning'),

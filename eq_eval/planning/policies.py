@@ -27,12 +27,12 @@ from eq_navigation.message_passing import neighbor_scores
 TOGETHER = 50   # maps that are planned on at once
 
 
-def answer(model: nn.Module, batch: PlannerBatch) -> dict[str, Tensor]:
-    """What a network says of each node, told which one is the goal."""
+def answer(model: nn.Module, batch: PlannerBatch, **settings: int) -> dict[str, Tensor]:
+    """What a network says of each node, told which one is the goal; `settings` are its own."""
     goal = torch.zeros_like(batch.feature[:, :1])
     goal[batch.goal] = 1
     said: dict[str, Tensor] = model(torch.cat([batch.feature, goal], 1), batch.neighbor,
-                                    batch.mask, batch.offset)
+                                    batch.mask, batch.offset, **settings)
     return said
 
 
@@ -58,12 +58,14 @@ def learn_policy(build: Callable[[], nn.Module], recipe: TrainingRecipe,
 
 
 @torch.no_grad()
-def plans(model: nn.Module, maps: list[Demonstration]) -> Iterator[NDArray[np.int64]]:
+def plans(model: nn.Module, maps: list[Demonstration], **settings: int
+          ) -> Iterator[NDArray[np.int64]]:
     """Yields the (N,) next nodes of every map, those of the highest scores."""
     for first in range(0, len(maps), TOGETHER):
         part = maps[first:first + TOGETHER]
         batch = PlannerBatch.of(part)
-        going = neighbor_scores(answer(model.eval(), batch)['scores'], batch.offset, batch.mask)
+        scores = answer(model.eval(), batch, **settings)['scores']
+        going = neighbor_scores(scores, batch.offset, batch.mask)
         best, row = going.argmax(1).numpy(), 0
         for each in part:
             count = len(each.graph)

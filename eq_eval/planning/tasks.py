@@ -16,6 +16,7 @@ from eq_eval.planning.maze_tasks import mazes_15
 from eq_eval.planning.maze_tasks import mazes_larger
 from eq_eval.planning.maze_tasks import mazes_turned
 from eq_eval.planning.policy_tasks import message_passing
+from eq_eval.planning.policy_terrain import message_passing_terrain
 from eq_eval.planning.terrain_tasks import scattered_places
 from eq_eval.planning.terrain_tasks import terrain_costs
 from eq_eval.planning.view_tasks import view_mazes
@@ -23,7 +24,7 @@ from eq_eval.planning.view_tasks import view_mazes
 TASKS: dict[str, Callable[[Path, Extent, Say], dict[str, Any]]] = {
     'N1': mazes_15, 'N2': mazes_larger, 'N3': mazes_turned, 'N4': terrain_costs,
     'N5': scattered_places, 'N6': unknown_mazes, 'N7': view_mazes, 'N8': real_maps,
-    'MP': message_passing, 'driven': driven_costs}
+    'MP': message_passing, 'MP-terrain': message_passing_terrain, 'driven': driven_costs}
 
 
 def run_task(name: str, data: Path, extent: Extent, say: Say) -> dict[str, Any]:

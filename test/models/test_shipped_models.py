@@ -14,7 +14,8 @@ from eq_eval.panoptic_evaluation import turn_agreement
 from eq_eval.simulation import simulate_sequence
 from eq_perception.panoptic.segmenter import Segmenter
 
-MODELS = ('lidar_detector', 'panoptic_segmenter')
+GROUPS = {'lidar_detector': 'C4', 'panoptic_segmenter': 'C4', 'exploration_planner': 'D4',
+          'graph_planner': 'D4', 'maze_planner': 'D4'}
 
 
 @pytest.fixture(scope='module')
@@ -24,15 +25,20 @@ def drive() -> Iterator[list[LabeledScan]]:
     yield list(simulate_sequence('street', 'vlp16', 3, 10, 'validation'))
 
 
-@pytest.mark.parametrize('name', MODELS)
+@pytest.mark.parametrize('name', GROUPS)
 def test_graph_is_whole_and_turns_with_its_input(repository: Path, name: str) -> None:
     result = verify_bundle(repository / 'models' / name)
     assert result['ok'], result['problems']
-    assert result['group'] == 'C4'
+    assert result['group'] == GROUPS[name]
     assert result['equivariance_error'] <= 1e-4
 
 
-@pytest.mark.parametrize('name', MODELS)
+def test_every_shipped_model_is_looked_at(repository: Path) -> None:
+    assert {path.parent.name for path in (repository / 'models').glob('*/manifest.json')} == set(
+        GROUPS)
+
+
+@pytest.mark.parametrize('name', GROUPS)
 def test_manifest_tells_how_the_weights_came_to_be(repository: Path, name: str) -> None:
     manifest = Bundle.load(repository / 'models' / name).manifest
     assert manifest.license == 'Apache-2.0'
