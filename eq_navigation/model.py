@@ -9,6 +9,8 @@ costs per metre, values in units of the scale and the chosen neighbours.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 from torch import Tensor
@@ -62,6 +64,38 @@ class EdgeCost(nn.Module):
             (...,) positive.
         """
         return positive(self.judge(feature).squeeze(-1))
+
+    def edges(self, feature: Tensor, neighbor: Tensor, offset: Tensor) -> Tensor:
+        """Judges all edges of a graph, (N, K); the same as `forward`, each node judged once.
+
+        Args:
+            feature: (N, F).
+            neighbor: (N, K) int64.
+            offset: (N, K, 2) [m].
+        """
+        rate = self.rate(feature)
+        return edge_cost(rate[:, None], rate[neighbor], offset)
+
+
+class PlainEdgeCost(EdgeCost):
+    """The plain twin: it is told which way an edge leads, in the axes of the map.
+
+    Law: translations only.
+    """
+
+    def __init__(self, config: PlannerConfig) -> None:
+        """Builds the network with random weights; it is as wide as the other."""
+        super().__init__(replace(config, features=config.features + 2))
+
+    def forward(self, own: Tensor, other: Tensor, offset: Tensor) -> dict[str, Tensor]:
+        """Judges edges, see `EdgeCost.forward`."""
+        own, other = torch.cat([own, offset], -1), torch.cat([other, offset], -1)
+        return super().forward(own, other, offset)
+
+    def edges(self, feature: Tensor, neighbor: Tensor, offset: Tensor) -> Tensor:
+        """Judges all edges of a graph, see `EdgeCost.edges`."""
+        own = feature[:, None].expand(-1, neighbor.shape[1], -1)
+        return self.forward(own, feature[neighbor], offset)['cost']
 
 
 def edge_cost(own: Tensor, other: Tensor, offset: Tensor) -> Tensor:

@@ -92,8 +92,8 @@ def planner(
     from eq_eval.planning.tasks import run_task
 
     result = run_task(task, data, QUICK_EXTENT if quick else Extent(), console.print)
-    _finish(f'bench_planner_{task.lower()}', result, min(result['seeds']), quick, json,
-            f'planning, task {task}')
+    name = f'bench_planner_{task.lower().replace("-", "_")}'
+    _finish(name, result, min(result['seeds']), quick, json, f'planning, task {task}')
 
 
 def _measure(work: Work, ros: Ros, points: int, seed: int, quick: bool) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from eq_eval.planning.evaluation import turned_graph
 from eq_eval.planning.extent import Extent
 from eq_eval.planning.extent import Say
 from eq_eval.planning.learning import learn
+from eq_eval.planning.learning import learn_plain
 from eq_eval.planning.mazes import make_mazes
 from eq_eval.planning.mazes import Mazes
 from eq_eval.planning.mazes import read_mazes
@@ -108,24 +109,32 @@ def mazes_larger(data: Path, extent: Extent, say: Say) -> dict[str, Any]:
 def mazes_turned(data: Path, extent: Extent, say: Say) -> dict[str, Any]:
     """N3: the same mazes turned, with a random origin: the answer must not change."""
     train, test = published_or_own(data, extent)
-    costs, _ = learn_mazes(train, min(extent.maps), extent.seeds[0])
+    maps, seed = min(extent.maps), extent.seeds[0]
+    costs, _ = learn_mazes(train, maps, seed)
     upright = evaluate_mazes(costs, test, extent.starts)
+    chosen = np.random.default_rng(seed).permutation(len(train))[:maps]
+    plain = learn_plain(maze_recipe(train.edge, maps, seed), demonstrations(train.select(chosen)))
+    twin = [evaluate_mazes(plain, test, extent.starts)['success']]
     rng, rows, lattice = np.random.default_rng(3), [], test.lattice()
     for angle in ANGLES:
         origin = rng.uniform(-1000, 1000, 2)
-        turned = evaluate_mazes(partial(_turned_costs, costs, angle, origin), test, extent.starts)
+        turned, other = (evaluate_mazes(partial(_turned_costs, each, angle, origin), test,
+                                        extent.starts) for each in (costs, plain))
+        twin.append(other['success'])
         graph = test.graph(lattice, 0)
         before, after = costs(graph), _turned_costs(costs, angle, origin, graph)
         difference = float((np.abs(after - before) / np.maximum(before, 1e-9))[graph.mask].max())
         rows.append({'angle': angle, 'difference': difference,
                      'drop': upright['success'] - turned['success'], **turned})
-        say(f'{angle} degrees: {turned["success"]:.2f} %, costs differ by {difference:.1e}')
+        say(f'{angle} degrees: {turned["success"]:.2f} %, costs differ by {difference:.1e}, '
+            f'plain twin {twin[-1]:.2f} %')
     return {'upright': upright, 'rows': rows, 'maps': [min(extent.maps)],
             'seeds': [extent.seeds[0]], 'success': min(row['success'] for row in rows),
             'spl': min(row['spl'] for row in rows),
             'p50_ms': max(row['p50_ms'] for row in rows),
             'difference': max(row['difference'] for row in rows),
-            'drop': max(row['drop'] for row in rows), 'peers': {}}
+            'drop': max(row['drop'] for row in rows),
+            'peers': {'plain twin, upright and turned by 30, 45, 77 degrees': twin}}
 
 
 def _turned_costs(costs: Costs, degrees: float, origin: NDArray[np.float64],

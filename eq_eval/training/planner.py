@@ -24,7 +24,6 @@ from eq_eval.training.recipe import PlannerRecipe
 from eq_eval.training.recipe import TrainingRecipe
 from eq_navigation.graph import GeometricGraph
 from eq_navigation.losses import imitation_loss
-from eq_navigation.model import edge_cost
 from eq_navigation.model import EdgeCost
 from eq_navigation.model import value_iteration
 
@@ -123,15 +122,15 @@ class DemonstrationStream:
 
 def planner_losses(model: nn.Module, batch: PlannerBatch) -> dict[str, Tensor]:
     """Loss of a batch: places are judged, values travel, the demonstrated move should be best."""
-    rate = cast(EdgeCost, model).rate(batch.feature)
-    cost = edge_cost(rate[:, None], rate[batch.neighbor], batch.offset)
+    cost = cast(EdgeCost, model).edges(batch.feature, batch.neighbor, batch.offset)
     going = value_iteration(cost, batch.neighbor, batch.mask, batch.goal)
     loss = imitation_loss(going, cost, batch.action, batch.weight, batch.sharpness)
     return {'imitation': loss, 'total': loss}
 
 
 def train_planner(recipe: PlannerRecipe, stream: Stream, folder: Path,
-                  progress: Progress | None = None) -> Training:
+                  progress: Progress | None = None, network: type[EdgeCost] = EdgeCost
+                  ) -> Training:
     """Runs (or continues) a training.
 
     Args:
@@ -139,6 +138,7 @@ def train_planner(recipe: PlannerRecipe, stream: Stream, folder: Path,
         stream: Batches of demonstrations.
         folder: Receives ``checkpoint.pt``, ``recipe.json`` and ``log.jsonl``.
         progress: Called with step and averaged losses now and then.
+        network: What judges edges.
     """
-    return run_training(Training(recipe, lambda: EdgeCost(recipe.planner), planner_losses), stream,
+    return run_training(Training(recipe, lambda: network(recipe.planner), planner_losses), stream,
                         folder, progress)

@@ -20,6 +20,7 @@ from eq_navigation.config import PlannerConfig
 from eq_navigation.costs import LearnedCosts
 from eq_navigation.graph import GeometricGraph
 from eq_navigation.model import EdgeCost
+from eq_navigation.model import PlainEdgeCost
 from eq_navigation.model import UNREACHED
 from eq_navigation.model import value_iteration
 from eq_navigation.search import cost_to_go
@@ -144,3 +145,18 @@ def test_what_walls_are_is_learnt_from_few_mazes_and_holds_in_larger_ones():
     assert evaluate_mazes(costs, large, 10)['success'] > 97
     # Without learning all cells cost the same, and the straight way leads through walls.
     assert evaluate_mazes(lambda graph: graph.length, small, 10)['success'] < 80
+
+
+@pytest.mark.parametrize('network', [EdgeCost, PlainEdgeCost])
+def test_a_graph_is_judged_as_its_edges_are_and_only_the_twin_cares_how_it_lies(network):
+    torch.manual_seed(0)
+    model, rng = network(PlannerConfig(3)).double(), np.random.default_rng(0)
+    feature = torch.from_numpy(rng.normal(size=(20, 3)))
+    neighbor = torch.from_numpy(rng.integers(20, size=(20, 4)))
+    offset = torch.from_numpy(rng.normal(size=(20, 4, 2)))
+    whole = model.edges(feature, neighbor, offset)
+    single = model(feature[:, None].expand(-1, 4, -1), feature[neighbor], offset)['cost']
+    torch.testing.assert_close(whole, single)
+    turned = torch.stack([-offset[..., 1], offset[..., 0]], -1)
+    same = torch.allclose(whole, model.edges(feature, neighbor, turned), rtol=1e-9)
+    assert same == (network is EdgeCost)
