@@ -217,10 +217,7 @@ class Planner:
             graph = find_corridor(cells, first, last)
         if graph is None:
             return NO_ROUTE.nodes, np.zeros((0, 2))
-        route = NO_ROUTE
-        with budget.step('search', len(graph.cell)):
-            route = shortest_route(graph.edges, graph.node(*first), graph.node(*last))
-        return route.nodes, graph.place(route.nodes)
+        return self._cheapest((graph, graph.edges), first, last, budget)
 
     def _graph_of(self, cells: Cells, window: Window, budget: Budget) -> CellGraph:
         """The moves of a window, or of one that covers it."""
@@ -245,7 +242,8 @@ class Planner:
                     edges = graph.matrix(self._costs(graph))
                 except EqError as error:
                     return None, f'learned costs failed, the path is the shortest: {error}'
-            self._priced = CellGraph(cells), edges
+            whole = Window.of(cells.traversable.shape)
+            self._priced = self._graph_of(cells, whole, budget), edges
         return self._priced, ''
 
     def _cheapest(self, priced: tuple[CellGraph, csr_matrix], first: Cell, last: Cell,

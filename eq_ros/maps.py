@@ -70,11 +70,19 @@ def planar_pose(pose: Any, name: str) -> tuple[float, float, float]:
     Raises:
         InputError: It is no pose, or it is tilted.
     """
+    return planar(pose_matrix(pose, name), name)
+
+
+def pose_matrix(pose: Any, name: str) -> NDArray[np.float64]:
+    """(4, 4) of a ``geometry_msgs/Pose``.
+
+    Raises:
+        InputError: It is no pose.
+    """
     try:
-        matrix = StampedPose.from_message(pose.position, pose.orientation, 0).matrix()
+        return StampedPose.from_message(pose.position, pose.orientation, 0).matrix()
     except TransformError as error:
         raise InputError(f'{name} makes no sense: {error}', 'bad_pose') from error
-    return planar(matrix, name)
 
 
 def planar(matrix: NDArray[np.float64], name: str) -> tuple[float, float, float]:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from eq_core.errors import InputError
 from eq_core.errors import TransformError
 from eq_ros.maps import planar
+from eq_ros.maps import pose_matrix
 from eq_ros.poses import SECOND
-from eq_ros.poses import StampedPose
 from eq_ros.transforms import Transforms
 
 POLL = .005     # [s]
@@ -41,11 +41,7 @@ class PlanarPoses:
         """
         if not stamped.header.frame_id:
             raise InputError(f'the {name} has no frame_id', 'frame')
-        try:
-            pose = StampedPose.from_message(
-                stamped.pose.position, stamped.pose.orientation, 0).matrix()
-        except TransformError as error:
-            raise InputError(f'the {name} makes no sense: {error}', 'bad_pose') from error
+        pose = pose_matrix(stamped.pose, f'the {name}')
         if stamped.header.frame_id != frame_id:
             pose = self._lookup(frame_id, stamped.header.frame_id)[0] @ pose
         return planar(pose, f'the {name}')

@@ -48,6 +48,11 @@ class AskedGoal:
     path: NDArray[np.float64]
     reason: str
 
+    @property
+    def length(self) -> float:
+        """Length of the path, 0 without one [m]."""
+        return float(np.hypot(*np.diff(self.path, axis=0).T).sum())
+
 
 @dataclass(frozen=True, eq=False)
 class PlanningRun:
@@ -123,13 +128,11 @@ def replay_planning(bag: Path, out: Path, progress: Progress = lambda done, tota
         _hear(client)
         balance = client.balance
     answered = sum(not goal.reason for goal in goals)
-    lengths = [float(np.hypot(*np.diff(goal.path, axis=0).T).sum()) for goal in goals
-               if len(goal.path)]
     result = {'goals': total, 'received': balance.received, 'published': balance.published,
               'dropped': dict(balance.dropped), 'in_flight': balance.in_flight,
               'accounted': balance.balanced and balance.received == total
               and answered == balance.published,
-              'length_m': float(np.sum(lengths)),
+              'length_m': sum(goal.length for goal in goals),
               'latency_p50_ms': balance.latency.get('total', {}).get('p50'),
               'latency_p99_ms': balance.latency.get('total', {}).get('p99'),
               'node_latency_ms': balance.latency}

@@ -59,9 +59,8 @@ def _sentence(result: Mapping[str, Any]) -> str:
 
 
 def _row(number: int, goal: AskedGoal) -> dict[str, Any]:
-    length = float(np.hypot(*np.diff(goal.path, axis=0).T).sum()) if len(goal.path) else 0.
     return {'number': number, 'colour': _colour(number), 'x': f'{goal.xy[0]:.2f}',
-            'y': f'{goal.xy[1]:.2f}', 'answer': f'{length:.2f} m' if not goal.reason else
+            'y': f'{goal.xy[1]:.2f}', 'answer': f'{goal.length:.2f} m' if not goal.reason else
             goal.reason.replace('_', ' '), 'found': not goal.reason}
 
 
