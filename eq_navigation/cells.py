@@ -16,6 +16,7 @@ from eq_navigation.graph import grid_edges
 Double = NDArray[np.float64]
 Integer = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Cell = tuple[int, int]      # row, column
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
 from eq_core.geometry.occupancy import OccupancyMap
+from eq_navigation.cells import Cell
 from eq_navigation.cells import CellGraph
 from eq_navigation.cells import Cells
 from eq_navigation.cells import Window
@@ -21,7 +22,6 @@ BLOCK = 4       # cells of a block's edge
 BESIDE = 3      # blocks on either side that belong to the corridor
 
 Mask = NDArray[np.bool_]
-Cell = tuple[int, int]
 
 
 def find_corridor(cells: Cells, first: Cell, last: Cell) -> CellGraph | None:

@@ -25,6 +25,7 @@ from eq_core.errors import EqError
 from eq_core.geometry.occupancy import OccupancyMap
 from eq_navigation.budget import Budget
 from eq_navigation.budget import RATES
+from eq_navigation.cells import Cell
 from eq_navigation.cells import CellGraph
 from eq_navigation.cells import Cells
 from eq_navigation.cells import Window
@@ -50,7 +51,6 @@ Double = NDArray[np.float64]
 Integer = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Pose = tuple[float, float, float]
-Cell = tuple[int, int]      # row, column
 Costs = Callable[[GeometricGraph], Double]
 
 

@@ -59,7 +59,7 @@ def demonstrate(world: OccupancyMap, paths: list[Double], config: PlanningConfig
     Raises:
         InputError: No path shows a move on the map.
     """
-    coarse = coarsened(world, max(1, round(SPACING / world.resolution)))
+    coarse = coarsened(world, max(1, round(SPACING / world.resolution)), config.occupied)
     shown = [_shown(coarse, path, config) for path in paths]
     kept = [each for each in shown if each is not None]
     if not kept:
@@ -76,16 +76,17 @@ def driven_recipe(paths: int, seed: int) -> PlannerRecipe:
                          seed=seed, maps=paths, batch_size=4, iterations=120, sharpness=10.)
 
 
-def coarsened(world: OccupancyMap, factor: int) -> OccupancyMap:
+def coarsened(world: OccupancyMap, factor: int, occupied: int) -> OccupancyMap:
     """Joins blocks of cells: as occupied as the most occupied of them, unknown if one is.
 
     Args:
         world: The map; rows and columns that fill no block are left out.
         factor: Cells along an edge of a block.
+        occupied: Least occupancy of an obstacle, which a block stays though a cell is unknown.
     """
     height, width = (edge // factor for edge in world.cells.shape)
     blocks = world.cells[:height * factor, :width * factor].reshape(height, factor, width, factor)
-    unknown = (blocks == UNKNOWN).any((1, 3)) & (blocks.max((1, 3)) < 65)
+    unknown = (blocks == UNKNOWN).any((1, 3)) & (blocks.max((1, 3)) < occupied)
     return replace(world, cells=np.where(unknown, UNKNOWN, blocks.max((1, 3))).astype(np.int8),
                    resolution=world.resolution * factor)
 

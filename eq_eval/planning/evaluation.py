@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,11 +17,11 @@ from eq_eval.planning.mazes import free_edges
 from eq_eval.planning.mazes import Mazes
 from eq_eval.rotation import yaw_pose
 from eq_navigation.graph import GeometricGraph
+from eq_navigation.planner import Costs
 from eq_navigation.search import cost_to_go
 from eq_navigation.search import NONE
 
 Double = NDArray[np.float64]
-Costs = Callable[[GeometricGraph], Double]
 
 
 @dataclass

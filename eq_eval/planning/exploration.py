@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_cdt
 from scipy.ndimage import uniform_filter
 
-from eq_eval.planning.evaluation import Costs
 from eq_eval.planning.mazes import free_edges
 from eq_eval.planning.mazes import maze_lattice
 from eq_eval.planning.mazes import Mazes
 from eq_eval.training.planner import Demonstration
 from eq_navigation.graph import GeometricGraph
+from eq_navigation.planner import Costs
 from eq_navigation.search import cost_to_go
 from eq_navigation.search import NONE
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from eq_eval.planning.evaluation import Costs
 from eq_eval.planning.exploration import explore
 from eq_eval.planning.exploration import exploring_demonstrations
 from eq_eval.planning.exploration import KNOWN_FEATURES
@@ -21,6 +20,7 @@ from eq_eval.planning.mazes import Mazes
 from eq_eval.training.planner import Demonstration
 from eq_eval.training.recipe import PlannerRecipe
 from eq_navigation.config import PlannerConfig
+from eq_navigation.planner import Costs
 from eq_navigation.search import cost_to_go
 
 EDGES = (15, 31)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 
-from eq_eval.planning.evaluation import Costs
 from eq_eval.training.export import export_planner
 from eq_eval.training.planner import Demonstration
 from eq_eval.training.planner import DemonstrationStream
@@ -18,6 +17,7 @@ from eq_eval.training.recipe import PlannerRecipe
 from eq_navigation.costs import LearnedCosts
 from eq_navigation.graph import GeometricGraph
 from eq_navigation.model import PlainEdgeCost
+from eq_navigation.planner import Costs
 
 
 def learn(recipe: PlannerRecipe, shown: list[Demonstration]) -> tuple[LearnedCosts, float]:

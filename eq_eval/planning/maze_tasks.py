@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eq_eval.planning.evaluation import Costs
 from eq_eval.planning.evaluation import evaluate_mazes
 from eq_eval.planning.evaluation import turned_graph
 from eq_eval.planning.extent import Extent
@@ -28,6 +27,7 @@ from eq_eval.training.planner import Demonstration
 from eq_eval.training.recipe import PlannerRecipe
 from eq_navigation.costs import LearnedCosts
 from eq_navigation.graph import GeometricGraph
+from eq_navigation.planner import Costs
 
 LARGER = (28, 50, 99)
 CELLS_PER_BATCH = 7200      # 32 mazes of 15 x 15

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from eq_eval.planning.evaluation import Costs
 from eq_eval.planning.evaluation import Score
 from eq_eval.planning.evaluation import turned_graph
 from eq_eval.planning.extent import Extent
@@ -26,6 +25,7 @@ from eq_eval.planning.terrain import Terrain
 from eq_eval.training.recipe import PlannerRecipe
 from eq_navigation.config import PlannerConfig
 from eq_navigation.costs import LearnedCosts
+from eq_navigation.planner import Costs
 from eq_navigation.search import shortest_route
 
 TRAIN_EDGE = 15

@@ -42,7 +42,7 @@ def test_paths_are_read_as_a_replay_writes_them(tmp_path):
 
 def test_blocks_are_as_occupied_as_the_most_occupied_cell():
     cells = np.array([[0, 0, -1, 0, 9], [0, 30, 0, 0, 9], [100, -1, 0, 0, 9], [0, 0, 0, 0, 9]])
-    coarse = coarsened(OccupancyMap(cells, .1), 2)
+    coarse = coarsened(OccupancyMap(cells, .1), 2, 65)
     assert coarse.cells.tolist() == [[30, -1], [100, 0]] and coarse.resolution == .2
 
 
