@@ -1,0 +1,1 @@
+"""Offline: tasks, demonstrations and evaluation of pick and place."""

@@ -1,0 +1,1 @@
+"""Pick and place on a heightmap, SE(2) x SE(2) bi-equivariant."""
