@@ -55,7 +55,7 @@ class Workspace:
         return z, y, x
 
     def cell(self, xyz: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Where points lie: (..., 3) [m] to (..., 3) x, y, z [cells]; centres are whole numbers."""
+        """Where points (..., 3) [m] lie: (..., 3) x, y, z [cells]; centres are whole numbers."""
         return np.asarray((np.asarray(xyz, np.float64) - self.lower) / self.resolution - .5)
 
     def place(self, cell: NDArray[np.floating]) -> NDArray[np.float64]:

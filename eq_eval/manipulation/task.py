@@ -23,16 +23,26 @@ class PickPlaceTask(Protocol):
     name: str
     max_steps: int
 
-    def reset(self, seed: int) -> HeightMap:
-        """Sets an episode up and looks at the table."""
+    def reset(self, seed: int) -> None:
+        """Sets an episode up."""
+
+    def look(self) -> HeightMap:
+        """Looks at the table as it is now; rendering is slow, so only who asks pays for it."""
 
     def show(self) -> tuple[Double, Double] | None:
-        """Poses (4, 4) of the tool, pick and place, that the oracle would act with; None if it
-        has nothing left to do."""
+        """What the oracle would do.
 
-    def step(self, pick: Double, place: Double) -> tuple[HeightMap, float, bool]:
-        """Acts: the table afterwards, the reward earned by this action (the rewards of an episode
-        add up to at most 1), and whether the episode is over."""
+        Returns:
+            Poses (4, 4) of the tool at the pick and at the release; None if nothing is left to do.
+        """
+
+    def step(self, pick: Double, place: Double) -> tuple[float, bool]:
+        """Acts.
+
+        Returns:
+            The reward that this action earned (those of an episode add up to at most 1), and
+            whether the episode is over.
+        """
 
     def close(self) -> None:
         """Lets go of the simulator."""
