@@ -9,6 +9,7 @@ from typing import Any
 
 from eq_core.errors import ConfigError
 from eq_eval.training.augmentation import Augmentation
+from eq_manipulation.planar.config import PlanarConfig
 from eq_navigation.config import PlannerConfig
 from eq_navigation.config import ViewPlannerConfig
 from eq_perception.detection.config import DetectorConfig
@@ -128,4 +129,31 @@ class ViewPlannerRecipe(TrainingRecipe):
     iterations: int = 600
     batch_size: int = 8
     learning_rate: float = 3e-3
+    averaging: float = .98
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyRecipe(TrainingRecipe):
+    """One training run of a planar policy of pick and place.
+
+    Attributes:
+        policy: The networks.
+        task: What is learned.
+        demos: Episodes that were shown.
+        yaw_degrees: Pictures are turned by up to so much, either way.
+        shift: They are moved by up to so much along each axis [m].
+        pick_jitter: Crops are centred within so much of the pick [m].
+        brightness: Colours are scaled by up to this part.
+    """
+
+    policy: PlanarConfig = field(default_factory=PlanarConfig)
+    task: str = ''
+    demos: int = 1
+    yaw_degrees: float = 180.
+    shift: float = .1
+    pick_jitter: float = .02
+    brightness: float = .1
+    iterations: int = 600
+    batch_size: int = 2
+    learning_rate: float = 2e-3
     averaging: float = .98

@@ -1,0 +1,46 @@
+"""Trains a planar policy of pick and place from demonstrations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import nn
+from torch import Tensor
+
+from eq_eval.manipulation.demonstrations import Demonstration
+from eq_eval.training.loop import Progress
+from eq_eval.training.loop import run_training
+from eq_eval.training.loop import Training
+from eq_eval.training.policy_samples import PolicyBatch
+from eq_eval.training.policy_samples import PolicyStream
+from eq_eval.training.recipe import PolicyRecipe
+from eq_manipulation.planar.losses import pick_loss
+from eq_manipulation.planar.losses import place_loss
+from eq_manipulation.planar.losses import place_scores
+from eq_manipulation.planar.model import PlanarNetworks
+
+
+def policy_losses(model: nn.Module, batch: PolicyBatch) -> dict[str, Tensor]:
+    """Returns the losses of pick and place, their sum under ``'total'``."""
+    scene = model.scene(batch.picture)
+    pick = pick_loss(scene['pick'], batch.pick)
+    place = sum((place_loss(place_scores(phi, crop, model.crop), corner, angle)
+                 for phi, crop, corner, angle in zip(
+                     scene['place_features'], batch.crop, batch.corner, batch.angle,
+                     strict=True)), pick.new_zeros(())) / len(batch.angle)
+    return {'pick': pick, 'place': place, 'total': pick + place}
+
+
+def train_policy(recipe: PolicyRecipe, shown: Sequence[Demonstration], folder: Path,
+                 progress: Progress | None = None) -> Training:
+    """Trains, or continues a training.
+
+    Args:
+        recipe: The run.
+        shown: Demonstrations.
+        folder: Keeps checkpoint and log.
+        progress: Called with step and losses now and then.
+    """
+    training = Training(recipe, lambda: PlanarNetworks(recipe.policy), policy_losses)
+    return run_training(training, PolicyStream(shown, recipe), folder, progress)

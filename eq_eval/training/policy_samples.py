@@ -1,0 +1,131 @@
+"""Demonstrations of pick and place as batches, turned and moved at random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+
+from eq_eval.manipulation.demonstrations import Demonstration
+from eq_eval.training.recipe import PolicyRecipe
+from eq_manipulation.planar.config import PlanarConfig
+from eq_manipulation.planar.config import STRIDE
+from eq_manipulation.planar.preprocess import cut_crop
+from eq_manipulation.planar.preprocess import scene_picture
+
+TRIES = 50      # of a random motion that keeps pick and place in the picture
+
+Double = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PolicyBatch:
+    """Some demonstrations.
+
+    Attributes:
+        picture: (B, 5, size, size).
+        pick: (B, 2) row and column of the pick, whole at the centres of feature cells.
+        crop: (B, 5, crop, crop) around a point near the pick.
+        corner: (B, 2) row and column where that point goes, whole at the corners of feature
+            cells.
+        angle: (B,) how far the object is turned [rad].
+    """
+
+    picture: Tensor
+    pick: Tensor
+    crop: Tensor
+    corner: Tensor
+    angle: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """One action in the picture: x, y in cells (0 at the picture's edge), and the turn [rad]."""
+
+    picture: NDArray[np.float32]
+    pick: Double
+    place: Double
+    turn: float
+
+
+class PolicyStream:
+    """Batches of a recipe's demonstrations; each is a pure function of its number."""
+
+    def __init__(self, shown: Sequence[Demonstration], recipe: PolicyRecipe) -> None:
+        """Prepares the pictures.
+
+        Args:
+            shown: The demonstrations, each of the size that the policy takes.
+            recipe: The run.
+        """
+        self._recipe, self._config = recipe, recipe.policy
+        self._shown = [_of(each, self._config) for each in shown]
+
+    def batches(self, first: int, last: int) -> Iterator[PolicyBatch]:
+        """Yields batches `first` .. `last` - 1."""
+        for number in range(first, last):
+            rng = np.random.default_rng([self._recipe.seed, number])
+            yield self._batch(rng)
+
+    def _batch(self, rng: np.random.Generator) -> PolicyBatch:
+        rows = []
+        for _ in range(self._recipe.batch_size):
+            shown = _moved(self._shown[rng.integers(len(self._shown))], self._recipe, rng)
+            # The object moves as a whole: any point near the pick goes along.
+            radius = self._recipe.pick_jitter / self._config.resolution * np.sqrt(rng.random())
+            way = rng.uniform(0, 2 * np.pi)
+            wanted = shown.pick + radius * np.array([np.cos(way), np.sin(way)])
+            half = STRIDE / 2
+            near = np.rint((wanted - half) / STRIDE) * STRIDE + half  # centre of a feature cell
+            target = shown.place + _turn(shown.turn) @ (near - shown.pick)
+            crop = cut_crop(shown.picture, (int(near[1]), int(near[0])), self._config)
+            rows.append((shown.picture, shown.pick[::-1] / STRIDE - .5, crop,
+                         target[::-1] / STRIDE, shown.turn % (2 * np.pi)))
+        return PolicyBatch(*(torch.from_numpy(np.stack(part).astype(np.float32))
+                             for part in zip(*rows, strict=True)))
+
+
+def _of(shown: Demonstration, config: PlanarConfig) -> _Shown:
+    """Puts a demonstration into the picture."""
+    margin = np.array(config.margin[::-1])
+    pick, place = (shown.heightmap.workspace.cell(pose[:3, 3])[:2] + .5 + margin
+                   for pose in (shown.pick, shown.place))
+    motion = shown.place[:2, :2] @ shown.pick[:2, :2].T
+    return _Shown(scene_picture(shown.heightmap, config), pick, place,
+                  float(np.arctan2(motion[1, 0], motion[0, 0])))
+
+
+def _moved(shown: _Shown, recipe: PolicyRecipe, rng: np.random.Generator) -> _Shown:
+    """Turns and shifts the whole picture so that pick and place stay in it."""
+    size = shown.picture.shape[-1]
+    middle, reach = np.full(2, size / 2), recipe.shift / recipe.policy.resolution
+    for _ in range(TRIES):
+        turn = np.radians(rng.uniform(-recipe.yaw_degrees, recipe.yaw_degrees))
+        offset = rng.uniform(-reach, reach, 2)
+        pick, place = (_turn(turn) @ (point - middle) + middle + offset
+                       for point in (shown.pick, shown.place))
+        if all((point > STRIDE).all() and (point < size - STRIDE).all()
+               for point in (pick, place)):
+            break
+    else:
+        return shown
+    axis = np.arange(size) + .5
+    x, y = np.meshgrid(axis - middle[0] - offset[0], axis - middle[1] - offset[1])
+    inverse = _turn(-turn)
+    column = np.floor(inverse[0, 0] * x + inverse[0, 1] * y + middle[0]).astype(np.int64)
+    row = np.floor(inverse[1, 0] * x + inverse[1, 1] * y + middle[1]).astype(np.int64)
+    inside = (row >= 0) & (row < size) & (column >= 0) & (column < size)
+    picture = np.where(inside, shown.picture[:, row.clip(0, size - 1), column.clip(0, size - 1)],
+                       0)
+    picture[:3] *= np.float32(1 + recipe.brightness * rng.uniform(-1, 1))
+    return _Shown(picture, pick, place, shown.turn)
+
+
+def _turn(angle: float) -> Double:
+    """Matrix (2, 2) of a turn [rad]."""
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
