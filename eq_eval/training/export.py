@@ -22,6 +22,10 @@ from eq_core.runtime.acceptance import relative_error
 from eq_core.runtime.bundle import Bundle
 from eq_core.runtime.bundle import write_bundle
 from eq_core.runtime.representations import representation_from_dict
+from eq_manipulation.planar.config import CROP
+from eq_manipulation.planar.config import SCENE
+from eq_manipulation.planar.correlation import lift
+from eq_manipulation.planar.model import PlanarNetworks
 from eq_navigation.config import PlannerConfig
 from eq_navigation.model import EdgeCost
 from eq_perception.detection.model import BevDetector
@@ -154,6 +158,44 @@ def export_planner(model: EdgeCost, config: PlannerConfig, path: Path, name: str
     header = {'name': name, 'task': 'graph_planning', 'config': config.to_dict(),
               'classes': [], 'training': dict(training), 'license': LICENSE}
     return _export(model, planner_signature(config), 'D4', path, header, card)
+
+
+def scene_signature(picture: NDArray[np.float32]) -> Signature:
+    """Tells what the scene network of a planar policy takes: (5, size, size)."""
+    field = OUTPUT_LAW['trivial']
+    return Signature({'picture': picture[None]},
+                     {'picture': field, 'pick': field, 'place_features': field})
+
+
+def crop_signature(model: PlanarNetworks, crop: NDArray[np.float32]) -> Signature:
+    """Tells what the crop network of a planar policy takes: (5, crop, crop)."""
+    field, count = OUTPUT_LAW['trivial'], model.config.rotations
+    crops = lift(crop, count) if model.config.turn_before else crop[None]
+    return Signature({'crop': crops}, {'crop': field, 'crop_features': field})
+
+
+def export_policy(model: PlanarNetworks, path: Path, picture: NDArray[np.float32],
+                  crop: NDArray[np.float32], name: str, training: Mapping[str, Any], card: str
+                  ) -> tuple[Bundle, Bundle]:
+    """Writes the two bundles of a planar policy, ``scene`` and ``crop``.
+
+    Args:
+        model: The networks, in eval mode, float32.
+        path: Directory of both.
+        picture: (5, size, size) scene whose right answer travels with the model.
+        crop: (5, crop, crop) part of it.
+        name: Name of the policy.
+        training: Command, seed, data, time, commit.
+        card: Text of the model card.
+    """
+    header = {'config': model.config.to_dict(), 'classes': [], 'training': dict(training),
+              'license': LICENSE}
+    parts = (('scene', SCENE, model.scene, scene_signature(picture)),
+             ('crop', CROP, model.crop, crop_signature(model, crop)))
+    scene, cut = (_export(network, signature, model.config.group, path / part,
+                          {**header, 'name': f'{name}_{part}', 'task': task}, card)
+                  for part, task, network, signature in parts)
+    return scene, cut
 
 
 def _export(model: nn.Module, signature: Signature, group_name: str, path: Path,

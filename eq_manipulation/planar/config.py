@@ -12,8 +12,10 @@ from eq_core.errors import ConfigError
 from eq_core.geometry.heightmap import Workspace
 from eq_core.groups.group import PlanarGroup
 
+SCENE, CROP = 'planar_pick_place_scene', 'planar_pick_place_crop'     # tasks of the two bundles
 STRIDE = 2      # heightmap cells of a feature cell, along an edge
 CHANNELS = 5    # red, green, blue, height, inside
+TORCH_MODEL = 'eq_manipulation.planar.model:build_from_manifest'
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,12 @@ class PlanarConfig:
         Raises:
             ConfigError: A key is unknown, or a value out of range.
         """
-        unknown = set(data) - {each.name for each in fields(cls)}
+        settings = {name: value for name, value in data.items() if name != 'torch_model'}
+        unknown = set(settings) - {each.name for each in fields(cls)}
         if unknown:
             raise ConfigError(f'unknown settings of a planar policy: {sorted(unknown)}')
-        return cls(**data)
+        return cls(**settings)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for a manifest."""
-        return {**asdict(self), 'fields': list(self.fields)}
+        """Plain values for a manifest, with the name of the function that builds the networks."""
+        return {**asdict(self), 'fields': list(self.fields), 'torch_model': TORCH_MODEL}

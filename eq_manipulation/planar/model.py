@@ -20,8 +20,10 @@ from eq_core.nn.block import GroupBlock
 from eq_core.nn.block import upsample
 from eq_core.nn.convolution import HeadConv2d
 from eq_core.nn.convolution import LiftingConv2d
+from eq_core.runtime.manifest import Manifest
 from eq_manipulation.planar.config import CHANNELS
 from eq_manipulation.planar.config import PlanarConfig
+from eq_manipulation.planar.config import SCENE
 
 
 class GroupUnet(nn.Module):
@@ -125,3 +127,9 @@ def plain_twin(config: PlanarConfig) -> PlanarConfig:
     order = PlanarGroup.from_name(config.group).order
     return replace(config, group='C1', fields=tuple(order * count for count in config.fields),
                    turn_before=True)
+
+
+def build_from_manifest(manifest: Manifest) -> SceneNetwork | CropNetwork:
+    """Builds the network of a bundle; its weights are loaded by the torch backend."""
+    config = PlanarConfig.from_dict(manifest.config)
+    return SceneNetwork(config) if manifest.task == SCENE else CropNetwork(config)

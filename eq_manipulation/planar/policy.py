@@ -25,7 +25,9 @@ from eq_core.geometry.heightmap import HeightMap
 from eq_core.runtime import Bundle
 from eq_core.runtime import open_session
 from eq_manipulation.outcome import PickPlace
+from eq_manipulation.planar.config import CROP
 from eq_manipulation.planar.config import PlanarConfig
+from eq_manipulation.planar.config import SCENE
 from eq_manipulation.planar.config import STRIDE
 from eq_manipulation.planar.correlation import correlate
 from eq_manipulation.planar.correlation import fiber_angles
@@ -38,8 +40,7 @@ from eq_manipulation.planar.preprocess import cut_crop
 from eq_manipulation.planar.preprocess import pick_corner
 from eq_manipulation.planar.preprocess import scene_picture
 
-TASK = 'planar_pick_place'
-PARTS = ('scene', 'crop')       # folders of a policy's bundles
+PARTS = {'scene': SCENE, 'crop': CROP}      # folders of a policy's bundles, and their tasks
 
 Arrays = dict[str, NDArray[Any]]
 Float = NDArray[np.float32]
@@ -93,13 +94,13 @@ class PlanarPolicy:
             BackendError: No backend runs them.
         """
         bundles = [Bundle.load(Path(folder) / part) for part in PARTS]
-        settings = [dict(bundle.manifest.config) for bundle in bundles]
         tasks = [bundle.manifest.task for bundle in bundles]
-        if settings[0] != settings[1] or tasks != [f'{TASK}_{part}' for part in PARTS]:
+        first, second = (dict(bundle.manifest.config) for bundle in bundles)
+        if first != second or tasks != list(PARTS.values()):
             raise ConfigError(f'{folder} does not hold the two parts of one planar policy, '
                               f'its tasks are {tasks}')
         scene, crop = (open_session(bundle, backends, threads) for bundle in bundles)
-        return cls(PlanarConfig.from_dict(settings[0]), scene, crop)
+        return cls(PlanarConfig.from_dict(first), scene, crop)
 
     def close(self) -> None:
         """Lets go of both networks."""
