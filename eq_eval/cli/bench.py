@@ -96,6 +96,35 @@ def planner(
     _finish(name, result, min(result['seeds']), quick, json, f'planning, task {task}')
 
 
+@app.command()
+def policy(
+    task: Annotated[str, typer.Option(help='Name of a task; an unknown one lists all.')],
+    demos: Annotated[int, typer.Option(help='Episodes that are learnt from.', min=1)] = 10,
+    scenes: Annotated[int | None, typer.Option(
+        help='Unseen episodes; 100 if not given, 10 with --quick.', min=1)] = None,
+    seeds: Annotated[int, typer.Option(help='Trainings, of seeds 0, 1, ...', min=1)] = 1,
+    peers: Annotated[bool, typer.Option(help='Whether the plain twin is trained, too.')] = True,
+    threads: Threads = 1,
+    quick: Annotated[bool, typer.Option(
+        help='Fewer episodes, no peers; the result is not stored.')] = False,
+    json: Json = False,
+) -> None:
+    """Lets a policy of pick and place act in unseen episodes, its plain twin beside it.
+
+    What was not trained before (`eq train policy`) is trained first. A full run is stored in
+    bench/results/bench_policy_TASK_DEMOS.json.
+    """
+    from eq_eval.cli.output import console
+    from eq_eval.manipulation.bench import bench_task
+
+    count = scenes or (10 if quick else 100)
+    with console.status(task) as status:
+        result = bench_task(task, demos, count, list(range(seeds)), peers and not quick, threads,
+                            status.update)
+    name = f'bench_policy_{task.replace("-", "_")}_{demos}'
+    _finish(name, result, 0, quick, json, f'pick and place, {task}, {demos} demonstrations')
+
+
 def _measure(work: Work, ros: Ros, points: int, seed: int, quick: bool) -> dict[str, Any]:
     """Makes the scans and runs them, with progress shown."""
     from rich.progress import Progress

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from eq_eval.cli.options import Json
+from eq_eval.cli.train_policy import policy
 
 if TYPE_CHECKING:
     from eq_core.geometry.points import Points
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help='Train a model; interrupt and repeat the command to continue.',
                   no_args_is_help=True)
+app.command()(policy)
 
 Out = Annotated[Path, typer.Option(help='Folder of checkpoint, log and bundle.')]
 Scenes = Annotated[Path, typer.Option(help='Folder of the simulated training scenes.')]
@@ -66,7 +68,7 @@ def detector(
     name = 'lidar_detector' if group != 'C1' else 'lidar_detector_plain'
     export_detector(model, out / 'bundle', scan, name, record, _detector_card(name, record))
     error = equivariance_error(model, detector_signature(model, scan), group)
-    emit(_summary(run, out, error), json, name)
+    emit(summary(run, out, error), json, name)
 
 
 @app.command()
@@ -133,7 +135,7 @@ def segmenter(
     if recorded is not None:
         name, terms = f'{name}_adapted', f'{LICENSE} AND LicenseRef-recording'
         record |= {'recorded': recorded.to_dict(), 'data': f'{record["data"]}; {recorded}'}
-    export_segmenter(model, out / 'bundle', scan, name, record, _card(
+    export_segmenter(model, out / 'bundle', scan, name, record, model_card(
         name, 'A class for every LiDAR point (the 19 of SemanticKITTI), and objects as boxes and '
         'offsets.', record,
         'motorcyclists do not occur in the training\n  scenes and are never found.'), terms)
@@ -142,7 +144,7 @@ def segmenter(
         export_detector(model.bev, out / 'detector', _golden_scan(), part, record,
                         _detector_card(part, record))
     error = equivariance_error(model, segmenter_signature(model, scan), config.detector.group)
-    emit(_summary(run, out, error), json, name)
+    emit(summary(run, out, error), json, name)
 
 
 @app.command()
@@ -186,11 +188,11 @@ def planner(
         running = bar.add_task('training', total=recipe.iterations)
         run = train_planner(recipe, stream, out, lambda step, row: bar.update(
             running, completed=step, description=f'loss {row["total"]:.3f}'))
-    record = _history(run, f'{maps} {lesson.maps}, seed {seed}')
+    record = history(run, f'{maps} {lesson.maps}, seed {seed}')
     model, signature = run.exported(), planner_signature(recipe.planner)
     export_planner(model, recipe.planner, out / 'bundle', lesson.name, record,
-                   _card(lesson.name, lesson.purpose, record, lesson.limits))
-    emit(_summary(run, out, equivariance_error(model, signature, 'C4')), json, lesson.name)
+                   model_card(lesson.name, lesson.purpose, record, lesson.limits))
+    emit(summary(run, out, equivariance_error(model, signature, 'C4')), json, lesson.name)
 
 
 def _segmenter_config(initial: Bundle | None, group: str, point_cloud_range: float
@@ -235,11 +237,11 @@ def _golden_scan() -> Points:
 
 def _record(run: Training, num_scenes: int, scene_seed: int) -> dict[str, Any]:
     """How weights came to be that were trained on simulated scenes."""
-    return _history(
+    return history(
         run, f'{num_scenes} simulated sequences of 3 scans, split train, seed {scene_seed}')
 
 
-def _history(run: Training, data: str) -> dict[str, Any]:
+def history(run: Training, data: str) -> dict[str, Any]:
     """How weights came to be."""
     from datetime import date
 
@@ -251,7 +253,7 @@ def _history(run: Training, data: str) -> dict[str, Any]:
         'torch_threads': run.recipe.threads, 'recipe': run.recipe.to_dict()}
 
 
-def _summary(run: Training, out: Path, error: float) -> dict[str, Any]:
+def summary(run: Training, out: Path, error: float) -> dict[str, Any]:
     """What the command prints."""
     return {'bundle': str(out / 'bundle'), 'iterations': run.step, 'seconds': round(run.seconds),
             'weights': sum(weight.numel() for weight in run.model.parameters()),
@@ -260,12 +262,12 @@ def _summary(run: Training, out: Path, error: float) -> dict[str, Any]:
 
 def _detector_card(name: str, record: dict[str, Any]) -> str:
     """Model card of a detector, however it was trained."""
-    return _card(name, "LiDAR 3D detection in bird's eye view: car, truck, pedestrian, cyclist.",
-                 record, 'velocity needs two or more sweeps; heading of pedestrians\n'
-                 '  is not meaningful.')
+    return model_card(
+        name, "LiDAR 3D detection in bird's eye view: car, truck, pedestrian, cyclist.", record,
+        'velocity needs two or more sweeps; heading of pedestrians\n  is not meaningful.')
 
 
-def _card(name: str, purpose: str, record: dict[str, Any], limits: str) -> str:
+def model_card(name: str, purpose: str, record: dict[str, Any], limits: str) -> str:
     """Writes the model card: what, from what, how, and what it is not."""
     adapted = 'recorded' in record
     real = ('Of the recording, classes of points alone were learnt.' if adapted else

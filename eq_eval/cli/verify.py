@@ -26,7 +26,9 @@ def verify(
     """
     from eq_eval.cli.output import emit
 
-    result = verify_bundle(path, backend, threads)
+    parts = sorted(file.parent for file in path.glob('*/manifest.json'))
+    result = verify_parts(path, parts, backend, threads) if parts else verify_bundle(
+        path, backend, threads)
     emit(result, json, f'verify {path}')
     if not result['ok']:
         raise typer.Exit(1)
@@ -69,6 +71,28 @@ def verify_bundle(path: Path, backend: str = 'onnxruntime', threads: int = 1) ->
                     'library': session.stats()['library']}
     except (BundleError, BackendError, OutputError) as error:
         return {**result, 'problems': [str(error)]}
+
+
+def verify_parts(path: Path, parts: list[Path], backend: str, threads: int) -> dict[str, Any]:
+    """Measures the bundles of a policy, each on its own and both together.
+
+    Returns:
+        ``ok``, ``problems``, what `verify_bundle` tells of each part under ``parts``, and
+        ``pick_error`` and ``place_error`` of the policy's laws at quarter turns, relative.
+    """
+    from eq_eval.manipulation.laws import verify_policy
+
+    found = {part.name: verify_bundle(part, backend, threads) for part in parts}
+    problems = [f'{name}: {line}' for name, each in found.items() for line in each['problems']]
+    result = {'ok': False, 'path': str(path), 'backend': backend, 'parts': found,
+              'pick_error': None, 'place_error': None}
+    if not problems:
+        result |= verify_policy(path, backend, threads)
+        limit = found[parts[0].name]['tolerance']['equivariance']
+        problems = [f'{name} is {result[name]:.1e}, accepted {limit:.0e}'
+                    for name in ('pick_error', 'place_error')
+                    if found[parts[0].name]['group'] != 'C1' and result[name] > limit]
+    return {**result, 'ok': not problems, 'problems': problems}
 
 
 def _describe(bundle: Any) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class _Lift(torch.autograd.Function):
         return torch.from_numpy(_lifting(edge, count)[0] @ flat.detach().numpy())
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         matrix = _lifting(context.edge, context.count)[1]
         return torch.from_numpy(matrix @ gradient.contiguous().numpy()), None, None
 

@@ -1,0 +1,119 @@
+"""Measures a policy on a task, its plain twin beside it, and what the Fourier domain saves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import time
+from typing import Any
+
+import numpy as np
+
+from eq_core.geometry.heightmap import HeightMap
+from eq_eval.manipulation.evaluation import evaluate
+from eq_eval.manipulation.learning import open_or_learn
+from eq_eval.manipulation.tasks import open_task
+from eq_manipulation.planar.correlation import correlate
+from eq_manipulation.planar.correlation import fiber_angles
+from eq_manipulation.planar.correlation import fiber_basis
+from eq_manipulation.planar.correlation import fiber_kernels
+from eq_manipulation.planar.correlation import lift
+from eq_manipulation.planar.policy import PlanarPolicy
+
+GROUPS = {'ours': 'C4', 'transporter': 'C1'}
+REPEATS = 10    # of each timed step
+
+Say = Callable[[str], None]
+
+
+def test_seeds(count: int) -> list[int]:
+    """Seeds of episodes that no policy was shown: the first odd numbers."""
+    return [2 * number + 1 for number in range(count)]
+
+
+def bench_task(name: str, demos: int, scenes: int, seeds: list[int], peers: bool, threads: int,
+               say: Say) -> dict[str, Any]:
+    """Trains what was not trained before, and runs unseen episodes.
+
+    Args:
+        name: Name of the task.
+        demos: Episodes that are learnt from.
+        scenes: Unseen episodes.
+        seeds: Seeds of the trainings.
+        peers: Whether the plain twin is measured as well.
+        threads: Of training and inference.
+        say: Told what is done.
+
+    Returns:
+        ``success`` (mean reward x 100 over seeds and scenes), ``success_strict``, ``scenes``,
+        ``seeds``, ``ms`` per decision, ``training``, and under ``peers`` the same of the twin.
+    """
+    task = open_task(name)
+    try:
+        answers = {}
+        for label, group in GROUPS.items():
+            if label != 'ours' and not peers:
+                continue
+            rows = []
+            for seed in seeds:
+                policy, training = open_or_learn(
+                    name, demos, group, seed, threads, progress=lambda step, row, label=label: say(
+                        f'{label}: step {step}, loss {row["total"]:.3f}'))
+                result = evaluate(policy, task, test_seeds(scenes), lambda done, label=label: say(
+                    f'{label}: {done} of {scenes} episodes'))
+                rows.append({**result.to_dict(), 'training': training, 'seed': seed})
+                if label == 'ours' and seed == seeds[0]:
+                    task.reset(test_seeds(1)[0])
+                    answers['timing'] = correlation_times(policy, task.look())
+                policy.close()
+            answers[label] = _joined(rows)
+    finally:
+        task.close()
+    return {'task': name, 'demos': demos, 'scenes': scenes, 'seeds': seeds,
+            **answers.pop('ours'), **answers.pop('timing'), 'peers': answers}
+
+
+def correlation_times(policy: PlanarPolicy, heightmap: HeightMap) -> dict[str, float]:
+    """Times the comparison of a crop with the scene in the Fourier domain and without it.
+
+    Returns:
+        Medians [ms]: ``fourier_ms``, by the 2 F + 1 kernels of the fibre's Fourier domain;
+        ``copies_ms``, all N turned copies, by FFT; ``direct_ms``, all N copies without any
+        Fourier transform, by the convolution of torch if it is installed.
+    """
+    config = policy.config
+    edge, key = config.size // 2, config.crop // 2
+    rng = np.random.default_rng(0)
+    phi = rng.standard_normal((config.features, edge, edge)).astype(np.float32)
+    psi = rng.standard_normal((config.features, key, key)).astype(np.float32)
+    basis = fiber_basis(fiber_angles(config.rotations), config.frequencies).astype(np.float32)
+    steps: dict[str, Callable[[], object]] = {
+        'decision_ms': lambda: policy.plan(heightmap),
+        'fourier_ms': lambda: np.tensordot(basis, correlate(phi, fiber_kernels(
+            psi, config.rotations, config.frequencies)), 1),
+        'copies_ms': lambda: correlate(phi, lift(psi, config.rotations))}
+    try:
+        import torch
+        scene = torch.from_numpy(phi)[None]
+        steps['direct_ms'] = lambda: torch.nn.functional.conv2d(
+            scene, torch.from_numpy(np.ascontiguousarray(lift(psi, config.rotations))),
+            padding=key // 2)
+    except ImportError:
+        pass
+    return {name: _median_ms(run) for name, run in steps.items()}
+
+
+def _median_ms(run: Callable[[], object]) -> float:
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        run()
+        times.append(1e3 * (time.perf_counter() - start))
+    return float(np.median(times))
+
+
+def _joined(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over the seeds of the training, and what each gave."""
+    def mean(key: str) -> float | None:
+        values = [row[key] for row in rows if row[key] is not None]
+        return float(np.mean(values)) if values else None
+    return {key: mean(key) for key in ('success', 'success_strict', 'ms')} | {'runs': rows}

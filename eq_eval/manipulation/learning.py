@@ -1,0 +1,106 @@
+"""Policies of a task, trained when they are first asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eq_core.errors import ConfigError
+from eq_eval.manipulation.demonstrations import Demonstration
+from eq_eval.manipulation.tasks import demonstrations_of
+from eq_eval.training.export import export_policy
+from eq_eval.training.loop import Progress
+from eq_eval.training.policy import train_policy
+from eq_eval.training.recipe import PolicyRecipe
+from eq_manipulation.planar.config import PlanarConfig
+from eq_manipulation.planar.config import STRIDE
+from eq_manipulation.planar.model import plain_twin
+from eq_manipulation.planar.policy import PARTS
+from eq_manipulation.planar.policy import PlanarPolicy
+from eq_manipulation.planar.preprocess import cut_crop
+from eq_manipulation.planar.preprocess import pick_corner
+from eq_manipulation.planar.preprocess import scene_picture
+
+TWIN_ROTATIONS = 36     # as published
+POLICIES = Path('runs/policies')
+
+Float = NDArray[np.float32]
+
+
+def policy_recipe(task: str, shown: list[Demonstration], group: str = 'C4',
+                  iterations: int | None = None, seed: int = 0, threads: int = 1) -> PolicyRecipe:
+    """The recipe of a policy; the size of the table is that of the demonstrations.
+
+    Args:
+        task: Name of the task.
+        shown: Demonstrations.
+        group: Symmetry; C1 is the plain twin, a Transporter Network of equal dense widths.
+        iterations: Optimiser steps; by the number of shown actions if None.
+        seed: Of the run.
+        threads: Of torch.
+
+    Raises:
+        ConfigError: The demonstrations are of several sizes.
+    """
+    spaces = {(each.heightmap.workspace.shape, each.heightmap.workspace.resolution)
+              for each in shown}
+    if len(spaces) != 1:
+        raise ConfigError(f'demonstrations must be of one table, got {sorted(spaces)}')
+    (_, rows, columns), resolution = spaces.pop()
+    space = shown[0].heightmap.workspace
+    config = PlanarConfig(rows=rows, columns=columns, resolution=resolution,
+                          depth=space.upper[2] - space.lower[2])
+    config = (plain_twin(replace(config, frequencies=0, rotations=TWIN_ROTATIONS))
+              if group == 'C1' else replace(config, group=group))
+    episodes = len({each.episode for each in shown})
+    if iterations is None:
+        iterations = 300 if len(shown) == 1 else 800 if len(shown) <= 20 else 1500
+    return PolicyRecipe(policy=config, task=task, demos=episodes, iterations=iterations, seed=seed,
+                        threads=threads)
+
+
+def golden_example(shown: list[Demonstration], config: PlanarConfig) -> tuple[Float, Float]:
+    """Picture and crop (5, edge, edge) of the first demonstration."""
+    first = shown[0]
+    picture = scene_picture(first.heightmap, config)
+    edge = first.heightmap.workspace.cell(first.pick[:3, 3])[:2] + .5 + config.margin[::-1]
+    column, row = np.floor(edge / STRIDE).astype(int)
+    return picture, cut_crop(picture, pick_corner(int(row), int(column)), config)
+
+
+def policy_folder(recipe: PolicyRecipe) -> Path:
+    """Where a training of a policy keeps its state, and its bundles in ``bundle``."""
+    return POLICIES / (f'{recipe.task}_{recipe.demos}_{recipe.policy.group.lower()}'
+                       f'_{recipe.seed}_{recipe.iterations}')
+
+
+def open_or_learn(task: str, demos: int, group: str = 'C4', seed: int = 0, threads: int = 1,
+                  iterations: int | None = None, progress: Progress | None = None
+                  ) -> tuple[PlanarPolicy, dict[str, float]]:
+    """Opens a policy that was trained before, or trains it now.
+
+    Args:
+        task: Name of the task.
+        demos: Episodes it learns from.
+        group: Symmetry, C1 for the plain twin.
+        seed: Of the training.
+        threads: Of training and inference.
+        iterations: Optimiser steps; by the number of shown actions if None.
+        progress: Called with step and losses now and then.
+
+    Returns:
+        The policy as it runs on a robot, and ``iterations`` and ``seconds`` of its training.
+    """
+    shown = demonstrations_of(task, demos)
+    recipe = policy_recipe(task, shown, group, iterations, seed, threads)
+    folder = policy_folder(recipe)
+    run = train_policy(recipe, shown, folder, progress)     # one that has ended is only read
+    bundle = folder / 'bundle'
+    if not all((bundle / part / 'manifest.json').exists() for part in PARTS):
+        export_policy(run.exported(), bundle, *golden_example(shown, recipe.policy), task,
+                      {'seed': seed, 'iterations': run.step}, '')
+    return (PlanarPolicy.from_bundle(bundle, threads=threads),
+            {'iterations': run.step, 'seconds': round(run.seconds)})
