@@ -31,6 +31,16 @@ PLANNING = {
     'N8': 'real occupancy grids, nothing learnt',
     'driven': 'distance from obstacles learnt from 3 and 10 driven paths, on other maps'}
 
+# Equivariant Transporter Network and Transporter Network as published (Huang et al., RSS 2022,
+# table I), after 1 and 10 demonstrations.
+POLICIES = {
+    'block-insertion': ((100, 100), (100, 100)), 'align-box-corner': ((41.0, 99.0), (35.0, 85.0)),
+    'place-red-in-green': ((98.5, 100), (84.5, 100)),
+    'packing-boxes': ((98.3, 99.4), (56.8, 58.3)),
+    'towers-of-hanoi': ((88.1, 95.7), (73.1, 83.9)),
+    'assembling-kits': ((63.8, 90.6), (28.4, 78.6)),
+    'stack-block-pyramid': ((34.6, 80.0), (13.3, 42.6))}
+
 Record = dict[str, Any]
 
 
@@ -48,7 +58,7 @@ def with_figures(text: str) -> str:
 
 def _tables() -> Iterator[str]:
     for make in (simulated_detection, detector_samples, recorded_detection, simulated_panoptic,
-                 segmenter_samples, recorded_panoptic, planning, latencies):
+                 segmenter_samples, recorded_panoptic, planning, policies, latencies):
         made = make()
         if made:
             yield made
@@ -169,6 +179,24 @@ def planning() -> str:
             rows.append([f'{task}: {text}', f'**{found["success"]:.1f}**',
                          f'{found["spl"]:.1f}', beside or '-'])
     head = ['Planner, figures of `eq bench planner --task ...`', 'success %', 'SPL %', 'beside']
+    return _table(head, rows) if rows else ''
+
+
+def policies() -> str:
+    """Planar policies on the tasks of Ravens that have been run."""
+    rows = []
+    for task, published in POLICIES.items():
+        found = [_record(f'bench_policy_{task.replace("-", "_")}_{demos}') for demos in (1, 10)]
+        if any(found):
+            twin = [each and each['peers'].get('transporter') for each in found]
+            rows.append([task, ' / '.join(
+                f'**{each["success"]:.1f}** ({each["scenes"]})' if each else '-'
+                for each in found), ' / '.join(
+                f'{each["success"]:.1f}' if each else '-' for each in twin),
+                *(' / '.join(f'{value:.1f}' for value in pair) for pair in published)])
+    head = ['Pick and place, Ravens, reward x 100 after 1 / 10 demonstrations (unseen episodes)',
+            'ours', 'our Transporter twin, same steps', 'Equivariant Transporter, published',
+            'Transporter, published']
     return _table(head, rows) if rows else ''
 
 
