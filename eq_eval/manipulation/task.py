@@ -44,5 +44,12 @@ class PickPlaceTask(Protocol):
             whether the episode is over.
         """
 
+    def error(self) -> tuple[float, float] | None:
+        """How far the object is from where it belongs.
+
+        Returns:
+            Position [m] and angle [deg], in space; None if the task knows no such thing.
+        """
+
     def close(self) -> None:
         """Lets go of the simulator."""

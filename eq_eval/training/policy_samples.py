@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from eq_eval.manipulation.demonstrations import Demonstration
+from eq_eval.manipulation.face import picked_face
 from eq_eval.training.recipe import PolicyRecipe
 from eq_manipulation.planar.config import PlanarConfig
 from eq_manipulation.planar.config import STRIDE
@@ -29,8 +30,8 @@ class PolicyBatch:
 
     Attributes:
         picture: (B, 5, size, size).
-        pick: (B, 2) row and column of the pick, whole at the centres of feature cells.
-        crop: (B, 5, crop, crop) around a point near the pick.
+        pick: (B, size / 2, size / 2) probability that a feature cell is picked.
+        crop: (B, 5, crop, crop) around a point of the picked face.
         corner: (B, 2) row and column where that point goes, whole at the corners of feature
             cells.
         angle: (B,) how far the object is turned [rad].
@@ -45,12 +46,23 @@ class PolicyBatch:
 
 @dataclass(frozen=True, eq=False)
 class _Shown:
-    """One action in the picture: x, y in cells (0 at the picture's edge), and the turn [rad]."""
+    """One action in the picture.
+
+    Attributes:
+        picture: (5, size, size).
+        pick: (2,) x, y [cells], 0 at the picture's edge.
+        place: Likewise.
+        turn: Of the object [rad].
+        face: (K, 2) x, y of points that would do as well as the pick.
+        weight: (K,) of those.
+    """
 
     picture: NDArray[np.float32]
     pick: Double
     place: Double
     turn: float
+    face: Double
+    weight: Double
 
 
 class PolicyStream:
@@ -76,15 +88,13 @@ class PolicyStream:
         rows = []
         for _ in range(self._recipe.batch_size):
             shown = _moved(self._shown[rng.integers(len(self._shown))], self._recipe, rng)
-            # The object moves as a whole: any point near the pick goes along.
-            radius = self._recipe.pick_jitter / self._config.resolution * np.sqrt(rng.random())
-            way = rng.uniform(0, 2 * np.pi)
-            wanted = shown.pick + radius * np.array([np.cos(way), np.sin(way)])
+            # The object moves as a whole: any point of the face goes along.
+            wanted = shown.face[rng.choice(len(shown.face), p=shown.weight)]
             half = STRIDE / 2
             near = np.rint((wanted - half) / STRIDE) * STRIDE + half  # centre of a feature cell
             target = shown.place + _turn(shown.turn) @ (near - shown.pick)
             crop = cut_crop(shown.picture, (int(near[1]), int(near[0])), self._config)
-            rows.append((shown.picture, shown.pick[::-1] / STRIDE - .5, crop,
+            rows.append((shown.picture, _spread(shown, self._config.size // STRIDE), crop,
                          target[::-1] / STRIDE, shown.turn % (2 * np.pi)))
         return PolicyBatch(*(torch.from_numpy(np.stack(part).astype(np.float32))
                              for part in zip(*rows, strict=True)))
@@ -96,8 +106,21 @@ def _of(shown: Demonstration, config: PlanarConfig) -> _Shown:
     pick, place = (shown.heightmap.workspace.cell(pose[:3, 3])[:2] + .5 + margin
                    for pose in (shown.pick, shown.place))
     motion = shown.place[:2, :2] @ shown.pick[:2, :2].T
+    face, weight = picked_face(shown.heightmap, shown.pick)
     return _Shown(scene_picture(shown.heightmap, config), pick, place,
-                  float(np.arctan2(motion[1, 0], motion[0, 0])))
+                  float(np.arctan2(motion[1, 0], motion[0, 0])), face + .5 + margin, weight)
+
+
+def _spread(shown: _Shown, edge: int) -> NDArray[np.float64]:
+    """Shares the weights of the face among the feature cells around its points."""
+    cell = shown.face[:, ::-1] / STRIDE - .5
+    low = np.floor(cell).astype(np.int64)
+    rest, shared = cell - low, np.zeros((edge, edge))
+    for down, right in np.ndindex(2, 2):
+        row, column = (low + [down, right]).clip(0, edge - 1).T
+        part = np.abs(1 - down - rest[:, 0]) * np.abs(1 - right - rest[:, 1])
+        np.add.at(shared, (row, column), part * shown.weight)
+    return shared
 
 
 def _moved(shown: _Shown, recipe: PolicyRecipe, rng: np.random.Generator) -> _Shown:
@@ -123,7 +146,8 @@ def _moved(shown: _Shown, recipe: PolicyRecipe, rng: np.random.Generator) -> _Sh
     picture = np.where(inside, shown.picture[:, row.clip(0, size - 1), column.clip(0, size - 1)],
                        0)
     picture[:3] *= np.float32(1 + recipe.brightness * rng.uniform(-1, 1))
-    return _Shown(picture, pick, place, shown.turn)
+    face = (shown.face - middle) @ _turn(turn).T + middle + offset
+    return _Shown(picture, pick, place, shown.turn, face, shown.weight)
 
 
 def _turn(angle: float) -> Double:

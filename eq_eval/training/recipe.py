@@ -142,7 +142,6 @@ class PolicyRecipe(TrainingRecipe):
         demos: Episodes that were shown.
         yaw_degrees: Pictures are turned by up to so much, either way.
         shift: They are moved by up to so much along each axis [m].
-        pick_jitter: Crops are centred within so much of the pick [m].
         brightness: Colours are scaled by up to this part.
     """
 
@@ -151,7 +150,6 @@ class PolicyRecipe(TrainingRecipe):
     demos: int = 1
     yaw_degrees: float = 180.
     shift: float = .1
-    pick_jitter: float = .02
     brightness: float = .1
     iterations: int = 600
     batch_size: int = 2

@@ -85,16 +85,14 @@ def place_scores(phi: Tensor, crop: Tensor, network: CropNetwork) -> Tensor:
     return torch.tensordot(basis, correlate(phi, kernels), 1)
 
 
-def pick_loss(logits: Tensor, cell: Tensor) -> Tensor:
+def pick_loss(logits: Tensor, shown: Tensor) -> Tensor:
     """Cross-entropy over all cells.
 
     Args:
         logits: (B, 1, H, W).
-        cell: (B, 2) float, row and column of the shown pick, whole at the centres of cells.
+        shown: (B, H, W) probability that a cell is picked.
     """
-    flat = logits.flatten(1).log_softmax(1).reshape(logits.shape[0], *logits.shape[2:])
-    return torch.stack([-_expected(field[None], torch.cat([torch.zeros(1), at]))
-                        for field, at in zip(flat, cell, strict=True)]).mean()
+    return -(logits.flatten(1).log_softmax(1) * shown.flatten(1)).sum(1).mean()
 
 
 def place_loss(scores: Tensor, corner: Tensor, angle: Tensor) -> Tensor:
