@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 import time
 from typing import Any
 
@@ -55,11 +56,10 @@ def bench_task(name: str, demos: int, scenes: int, seeds: list[int], peers: bool
                 continue
             rows = []
             for seed in seeds:
-                policy, training = open_or_learn(
-                    name, demos, group, seed, threads, progress=lambda step, row, label=label: say(
-                        f'{label}: step {step}, loss {row["total"]:.3f}'))
-                result = evaluate(policy, task, test_seeds(scenes), lambda done, label=label: say(
-                    f'{label}: {done} of {scenes} episodes'))
+                policy, training = open_or_learn(name, demos, group, seed, threads,
+                                                 progress=partial(_training, say, label))
+                result = evaluate(policy, task, test_seeds(scenes),
+                                  partial(_episodes, say, label, scenes))
                 rows.append({**result.to_dict(), 'training': training, 'seed': seed})
                 if label == 'ours' and seed == seeds[0]:
                     task.reset(test_seeds(1)[0])
@@ -100,6 +100,14 @@ def correlation_times(policy: PlanarPolicy, heightmap: HeightMap) -> dict[str, f
     except ImportError:
         pass
     return {name: _median_ms(run) for name, run in steps.items()}
+
+
+def _training(say: Say, label: str, step: int, row: dict[str, float]) -> None:
+    say(f'{label}: step {step}, loss {row["total"]:.3f}')
+
+
+def _episodes(say: Say, label: str, scenes: int, done: int) -> None:
+    say(f'{label}: {done} of {scenes} episodes')
 
 
 def _median_ms(run: Callable[[], object]) -> float:
