@@ -11,8 +11,8 @@ from eq_bootstrap.layout import Layout
 from eq_bootstrap.progress import run_step
 from eq_bootstrap.ros import Ros
 
-GROUPS = ('base', 'ros', 'sim', 'train', 'dev', 'oracle')
-WITHOUT_DEPENDENCIES = ('oracle',)  # their own pins contradict each other; used in tests only
+GROUPS = ('base', 'ros', 'sim', 'train', 'dev', 'oracle', 'ravens')
+WITHOUT_DEPENDENCIES = ('oracle', 'ravens')     # their own pins contradict others or each other
 _LIVE = ('base', 'ros', 'sim')
 _BY_COMMAND = {  # any other word needs the base only, to be told that there is no such command
     'bench': _LIVE,
@@ -35,13 +35,19 @@ def groups_for(arguments: Sequence[str], ros: Ros) -> tuple[str, ...]:
     ('base',)
     >>> groups_for(['demo'], Ros('none'))
     ('base', 'sim')
+    >>> groups_for(['bench', 'policy'], Ros('none'))
+    ('base', 'sim', 'train', 'ravens')
     """
     command = next((word for word in arguments if not word.startswith('-')), '')
     asks_help = '--help' in arguments or '-h' in arguments
     groups = ('base',) if asks_help else _BY_COMMAND.get(command, ('base',))
-    # The reference backend is asked for by name, and the bench of the planner trains planners.
-    if {'torch', 'planner'} & set(arguments) and not asks_help and 'train' not in groups:
-        groups = (*groups, 'train')
+    if not asks_help:
+        # The reference backend is asked for by name, and some benches train what they measure.
+        policy = command in ('bench', 'train') and 'policy' in arguments
+        if (policy or {'torch', 'planner'} & set(arguments)) and 'train' not in groups:
+            groups = (*groups, 'train')
+        if policy:
+            groups = (*groups, 'ravens')
     return tuple(group for group in groups if group != 'ros' or ros.kind == 'wheels')
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+import re
 import subprocess
 import sys
 import threading
@@ -140,7 +141,7 @@ def test_every_requirement_is_pinned(repository: Path) -> None:
                  if line and not line.startswith('#')]
         assert names
         for name in names:
-            assert name.lower().partition('[')[0].partition('<')[0] in pins, (group, name)
+            assert re.split('[[<; ]', name.lower())[0] in pins, (group, name)
 
 
 def test_robot_requirements_hold_no_ros_wheel_and_no_torch(repository: Path) -> None:
