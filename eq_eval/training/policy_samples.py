@@ -17,6 +17,7 @@ from eq_eval.training.recipe import PolicyRecipe
 from eq_manipulation.planar.config import PlanarConfig
 from eq_manipulation.planar.config import STRIDE
 from eq_manipulation.planar.preprocess import cut_crop
+from eq_manipulation.planar.preprocess import GREY
 from eq_manipulation.planar.preprocess import scene_picture
 
 TRIES = 50      # of a random motion that keeps pick and place in the picture
@@ -85,13 +86,14 @@ class PolicyStream:
             yield self._batch(rng)
 
     def _batch(self, rng: np.random.Generator) -> PolicyBatch:
-        rows = []
+        rows, last = [], self._config.size // STRIDE - 1
         for _ in range(self._recipe.batch_size):
             shown = _moved(self._shown[rng.integers(len(self._shown))], self._recipe, rng)
             # The object moves as a whole: any point of the face goes along.
             wanted = shown.face[rng.choice(len(shown.face), p=shown.weight)]
             half = STRIDE / 2
-            near = np.rint((wanted - half) / STRIDE) * STRIDE + half  # centre of a feature cell
+            # Centre of a feature cell; a face may reach beyond the picture.
+            near = np.rint((wanted - half) / STRIDE).clip(0, last) * STRIDE + half
             target = shown.place + _turn(shown.turn) @ (near - shown.pick)
             crop = cut_crop(shown.picture, (int(near[1]), int(near[0])), self._config)
             rows.append((shown.picture, _spread(shown, self._config.size // STRIDE), crop,
@@ -145,9 +147,16 @@ def _moved(shown: _Shown, recipe: PolicyRecipe, rng: np.random.Generator) -> _Sh
     inside = (row >= 0) & (row < size) & (column >= 0) & (column < size)
     picture = np.where(inside, shown.picture[:, row.clip(0, size - 1), column.clip(0, size - 1)],
                        0)
-    picture[:3] *= np.float32(1 + recipe.brightness * rng.uniform(-1, 1))
+    _repaint(picture, recipe, rng)
     face = (shown.face - middle) @ _turn(turn).T + middle + offset
     return _Shown(picture, pick, place, shown.turn, face, shown.weight)
+
+
+def _repaint(picture: NDArray[np.float32], recipe: PolicyRecipe, rng: np.random.Generator) -> None:
+    """Changes light and heights, so that one demonstration is not learned by heart."""
+    light = np.exp(recipe.brightness * rng.uniform(-1, 1) + recipe.tint * rng.uniform(-1, 1, 3))
+    picture[:3] = picture[4] * ((picture[:3] + GREY) * light[:, None, None] - GREY)
+    picture[3] *= np.exp(recipe.height_scale * rng.uniform(-1, 1))
 
 
 def _turn(angle: float) -> Double:

@@ -142,7 +142,9 @@ class PolicyRecipe(TrainingRecipe):
         demos: Episodes that were shown.
         yaw_degrees: Pictures are turned by up to so much, either way.
         shift: They are moved by up to so much along each axis [m].
-        brightness: Colours are scaled by up to this part.
+        brightness: Logarithm by which all colours are scaled at most.
+        tint: Logarithm by which each colour channel is scaled at most beyond that.
+        height_scale: Logarithm by which heights are scaled at most.
     """
 
     policy: PlanarConfig = field(default_factory=PlanarConfig)
@@ -150,7 +152,9 @@ class PolicyRecipe(TrainingRecipe):
     demos: int = 1
     yaw_degrees: float = 180.
     shift: float = .1
-    brightness: float = .1
+    brightness: float = .2
+    tint: float = .1
+    height_scale: float = .5
     iterations: int = 600
     batch_size: int = 2
     learning_rate: float = 2e-3
