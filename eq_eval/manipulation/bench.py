@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from eq_core.geometry.heightmap import HeightMap
+from eq_core.groups.so2_fourier import circle_angles
+from eq_core.groups.so2_fourier import circular_harmonics
 from eq_eval.manipulation.evaluation import evaluate
 from eq_eval.manipulation.learning import open_or_learn
 from eq_eval.manipulation.tasks import open_task
 from eq_manipulation.planar.correlation import correlate
-from eq_manipulation.planar.correlation import fiber_angles
-from eq_manipulation.planar.correlation import fiber_basis
 from eq_manipulation.planar.correlation import fiber_kernels
 from eq_manipulation.planar.correlation import lift
 from eq_manipulation.planar.policy import PlanarPolicy
@@ -85,7 +85,8 @@ def correlation_times(policy: PlanarPolicy, heightmap: HeightMap) -> dict[str, f
     rng = np.random.default_rng(0)
     phi = rng.standard_normal((config.features, edge, edge)).astype(np.float32)
     psi = rng.standard_normal((config.features, key, key)).astype(np.float32)
-    basis = fiber_basis(fiber_angles(config.rotations), config.frequencies).astype(np.float32)
+    angles = circle_angles(config.rotations)
+    basis = circular_harmonics(angles, config.frequencies).astype(np.float32)
     steps: dict[str, Callable[[], object]] = {
         'decision_ms': lambda: policy.plan(heightmap),
         'fourier_ms': lambda: np.tensordot(basis, correlate(phi, fiber_kernels(

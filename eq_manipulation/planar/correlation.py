@@ -21,28 +21,11 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.sparse import csr_matrix
 
+from eq_core.groups.so2_fourier import circle_angles
+from eq_core.groups.so2_fourier import circular_harmonics
+
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
-
-
-def fiber_angles(count: int) -> Double:
-    """Angles (count,) of the lifted copies, from 0, counter-clockwise [rad]."""
-    return np.asarray(2 * np.pi * np.arange(count) / count)
-
-
-def fiber_basis(angle: NDArray[np.floating], frequencies: int) -> Double:
-    """Orthonormal harmonics of the circle.
-
-    Args:
-        angle: (n,) [rad].
-        frequencies: F.
-
-    Returns:
-        (n, 2 F + 1): 1, then sqrt(2) cos and sqrt(2) sin of k times the angle, k = 1 .. F.
-    """
-    turns = np.outer(angle, np.arange(1, frequencies + 1))
-    waves = np.sqrt(2) * np.stack([np.cos(turns), np.sin(turns)], -1).reshape(len(turns), -1)
-    return np.concatenate([np.ones((len(turns), 1)), waves], 1)
 
 
 @lru_cache
@@ -63,7 +46,7 @@ def lifting_matrix(edge: int, count: int) -> csr_matrix:
     y, x = (part.reshape(-1) for part in np.meshgrid(axis, axis, indexing='ij'))
     inside = np.flatnonzero(np.hypot(x, y) < edge / 2)
     row, column, weight = [], [], []
-    for number, angle in enumerate(fiber_angles(count)):
+    for number, angle in enumerate(circle_angles(count)):
         cos, sin = np.round(np.cos(angle), 12), np.round(np.sin(angle), 12)
         source_x = cos * x[inside] + sin * y[inside] + (edge - 1) / 2      # R^-1 x
         source_y = cos * y[inside] - sin * x[inside] + (edge - 1) / 2
@@ -90,7 +73,7 @@ def lift(psi: Float, count: int) -> Float:
 
 def fiber_kernels(psi: Float, count: int, frequencies: int) -> Float:
     """Lifts and transforms: (D, c, c) features to (2 F + 1, D, c, c) kernels."""
-    basis = fiber_basis(fiber_angles(count), frequencies).astype(np.float32) / count
+    basis = circular_harmonics(circle_angles(count), frequencies).astype(np.float32) / count
     lifted = lift(psi, count)
     return np.asarray((basis.T @ lifted.reshape(count, -1)).reshape(-1, *psi.shape))
 

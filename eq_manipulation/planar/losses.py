@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch import Tensor
 
-from eq_manipulation.planar.correlation import fiber_angles
-from eq_manipulation.planar.correlation import fiber_basis
+from eq_core.groups.so2_fourier import circle_angles
+from eq_core.groups.so2_fourier import circular_harmonics
 from eq_manipulation.planar.correlation import lifting_matrix
 from eq_manipulation.planar.model import CropNetwork
 
@@ -78,8 +78,8 @@ def place_scores(phi: Tensor, crop: Tensor, network: CropNetwork) -> Tensor:
         turned = lift(crop, config.rotations).contiguous()
         return correlate(phi, network(turned)['crop_features'])
     psi = network(crop[None])['crop_features'][0]
-    basis = torch.from_numpy(fiber_basis(
-        fiber_angles(config.rotations), config.frequencies)).to(psi)
+    basis = torch.from_numpy(circular_harmonics(
+        circle_angles(config.rotations), config.frequencies)).to(psi)
     lifted = lift(psi, config.rotations)
     kernels = torch.tensordot(basis.T / config.rotations, lifted, 1)
     return torch.tensordot(basis, correlate(phi, kernels), 1)

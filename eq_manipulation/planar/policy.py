@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from eq_core.errors import ConfigError
 from eq_core.geometry.heightmap import HeightMap
+from eq_core.groups.so2_fourier import circle_angles
+from eq_core.groups.so2_fourier import circular_harmonics
 from eq_core.runtime import Bundle
 from eq_core.runtime import open_session
 from eq_manipulation.outcome import PickPlace
@@ -30,8 +32,6 @@ from eq_manipulation.planar.config import PlanarConfig
 from eq_manipulation.planar.config import SCENE
 from eq_manipulation.planar.config import STRIDE
 from eq_manipulation.planar.correlation import correlate
-from eq_manipulation.planar.correlation import fiber_angles
-from eq_manipulation.planar.correlation import fiber_basis
 from eq_manipulation.planar.correlation import fiber_kernels
 from eq_manipulation.planar.correlation import lift
 from eq_manipulation.planar.postprocess import peaks
@@ -75,8 +75,8 @@ class PlanarPolicy:
         """
         self.config = config
         self.sessions = scene, crop
-        angle = fiber_angles(config.rotations)
-        self._basis = fiber_basis(angle, config.frequencies).astype(np.float32)
+        angle = circle_angles(config.rotations)
+        self._basis = circular_harmonics(angle, config.frequencies).astype(np.float32)
 
     @classmethod
     def from_bundle(cls, folder: str | Path, backends: Sequence[str] = ('onnxruntime',),

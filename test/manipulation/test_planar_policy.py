@@ -13,6 +13,8 @@ from eq_core.errors import BundleError
 from eq_core.errors import ConfigError
 from eq_core.errors import InputError
 from eq_core.geometry.heightmap import HeightMap
+from eq_core.groups.so2_fourier import circle_angles
+from eq_core.groups.so2_fourier import circular_harmonics
 from eq_core.testing import assert_equivariant
 from eq_eval.cli.verify import verify_parts
 from eq_eval.manipulation.demonstrations import Demonstration
@@ -182,8 +184,8 @@ def test_correlation_of_torch_and_numpy_agree_with_the_sum() -> None:
 
 def test_fourier_domain_loses_nothing_below_its_highest_frequency() -> None:
     rng = np.random.default_rng(0)
-    angle = correlation.fiber_angles(36)
-    basis = correlation.fiber_basis(angle, 17)
+    angle = circle_angles(36)
+    basis = circular_harmonics(angle, 17)
     np.testing.assert_allclose(basis.T @ basis / 36, np.eye(35), atol=1e-12)
     psi = rng.standard_normal((2, 16, 16)).astype(np.float32)
     lifted = correlation.lift(psi, 36).reshape(36, -1)
