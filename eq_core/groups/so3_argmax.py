@@ -159,6 +159,10 @@ def argmax(coefficients: Floating, starts: int = 8, coarse: int = COARSE_ROTATIO
 
     Law: turning a function turns the answer, ``argmax(A f) = A argmax(f)``.
 
+    The peak itself is precise to 1e-7 rad. The search is not a proof: among functions with random
+    coefficients, which have many peaks of nearly one height, the defaults took a lower peak for 0,
+    1 and 3 of 2000 at degrees 2, 4 and 6, at most 6 % below the highest.
+
     Args:
         coefficients: (..., Q).
         starts: How many of the highest coarse peaks are climbed from.
