@@ -13,6 +13,7 @@ from eq_core.geometry.heightmap import HeightMap
 from eq_core.groups.so2_fourier import circle_angles
 from eq_core.groups.so2_fourier import circular_harmonics
 from eq_eval.manipulation.evaluation import evaluate
+from eq_eval.manipulation.evaluation import summarize
 from eq_eval.manipulation.learning import open_or_learn
 from eq_eval.manipulation.tasks import open_task
 from eq_manipulation.planar.correlation import correlate
@@ -56,11 +57,12 @@ def bench_task(name: str, demos: int, scenes: int, seeds: list[int], peers: bool
                 continue
             rows = []
             for seed in seeds:
-                policy, training = open_or_learn(name, demos, group, seed, threads,
-                                                 progress=partial(_training, say, label))
-                result = evaluate(policy, task, test_seeds(scenes),
-                                  partial(_episodes, say, label, scenes))
-                rows.append({**result.to_dict(), 'training': training, 'seed': seed})
+                policy, folder, training = open_or_learn(
+                    name, demos, group, seed, threads, progress=partial(_training, say, label))
+                episodes = evaluate(policy, task, test_seeds(scenes),
+                                    partial(_episodes, say, label, scenes),
+                                    folder / 'episodes.jsonl')
+                rows.append({**summarize(episodes), 'training': training, 'seed': seed})
                 if label == 'ours' and seed == seeds[0]:
                     task.reset(test_seeds(1)[0])
                     answers['timing'] = correlation_times(policy, task.look())

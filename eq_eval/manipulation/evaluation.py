@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence
+from dataclasses import asdict
 from dataclasses import dataclass
+import json
+from pathlib import Path
 import time
 from typing import Any
 from typing import Protocol
@@ -27,46 +30,50 @@ class Plans(Protocol):
 
 
 @dataclass(frozen=True)
-class EpisodeResults:
-    """What a policy earned.
+class Episode:
+    """What a policy did in one episode.
 
     Attributes:
-        seeds: Of the episodes.
-        reward: Of each, in [0, 1].
-        error: Position [m] and angle [deg] by which each ended beside the goal; None where the
-            task tells none.
+        seed: Of the episode.
+        reward: In [0, 1].
+        error: Position [m] and angle [deg] by which it ended beside the goal; None where the task
+            tells none.
         milliseconds: Of every decision.
     """
 
-    seeds: tuple[int, ...]
-    reward: tuple[float, ...]
-    error: tuple[tuple[float, float] | None, ...]
+    seed: int
+    reward: float
+    error: tuple[float, float] | None
     milliseconds: tuple[float, ...]
 
     @property
-    def success(self) -> float:
-        """Mean reward x 100, as Ravens counts it."""
-        return float(100 * np.mean(self.reward))
+    def strict(self) -> bool | None:
+        """Whether it ended within 5 mm and 7.5 deg of the goal."""
+        return None if self.error is None else (self.error[0] <= STRICT_POSITION
+                                                and self.error[1] <= STRICT_ANGLE)
 
-    @property
-    def success_strict(self) -> float | None:
-        """Share of episodes that end within 5 mm and 7.5 deg of the goal, x 100."""
-        known = [each for each in self.error if each is not None]
-        if len(known) != len(self.error):
-            return None
-        return float(100 * np.mean([position <= STRICT_POSITION and angle <= STRICT_ANGLE
-                                    for position, angle in known]))
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON; ``interval`` is one standard error of the mean of `success`."""
-        spread = np.std(self.reward) / np.sqrt(len(self.reward))
-        return {'success': self.success, 'success_strict': self.success_strict,
-                'interval': float(100 * spread), 'ms': float(np.median(self.milliseconds)),
-                'rewards': dict(zip(map(str, self.seeds), self.reward, strict=True))}
+def summarize(episodes: Sequence[Episode]) -> dict[str, Any]:
+    """Joins episodes.
+
+    Returns:
+        ``success``: mean reward x 100, as Ravens counts it; ``interval``: one standard error of
+        it; ``success_strict``: share of strict ones x 100, None where a task tells no errors;
+        ``ms``: median of a decision; ``rewards`` by seed.
+    """
+    rewards = np.array([each.reward for each in episodes])
+    strict = [each.strict for each in episodes if each.strict is not None]
+    return {'success': float(100 * rewards.mean()),
+            'success_strict': (float(100 * np.mean(strict)) if len(strict) == len(episodes)
+                               else None),
+            'interval': float(100 * rewards.std() / np.sqrt(len(rewards))),
+            'ms': float(np.median([ms for each in episodes for ms in each.milliseconds])),
+            'rewards': {str(each.seed): each.reward for each in episodes}}
 
 
 def evaluate(policy: Plans, task: PickPlaceTask, seeds: Sequence[int],
-             progress: Callable[[int], None] | None = None) -> EpisodeResults:
+             progress: Callable[[int], None] | None = None, kept: Path | None = None
+             ) -> list[Episode]:
     """Runs one episode for each seed.
 
     Args:
@@ -74,22 +81,42 @@ def evaluate(policy: Plans, task: PickPlaceTask, seeds: Sequence[int],
         task: Where it acts.
         seeds: Of the episodes; odd ones are of no demonstration.
         progress: Called with the number of episodes done.
+        kept: File that takes every episode when it is over; those in it are not run again, so
+            that a long evaluation goes on where it was stopped.
     """
-    rewards, errors, times = [], [], []
+    known = {} if kept is None else _read(kept)
+    episodes = []
     for done, seed in enumerate(seeds, 1):
-        task.reset(seed)
-        total = 0.
-        for _ in range(task.max_steps):
-            heightmap = task.look()
-            start = time.perf_counter()
-            answer = policy.plan(heightmap, 1)
-            times.append(1e3 * (time.perf_counter() - start))
-            reward, over = task.step(answer.pick[0], answer.place[0])
-            total += reward
-            if over:
-                break
-        rewards.append(float(total))
-        errors.append(task.error())
+        if seed not in known:
+            known[seed] = _run(policy, task, seed)
+            if kept is not None:
+                with kept.open('a', encoding='utf-8') as file:
+                    file.write(json.dumps(asdict(known[seed])) + '\n')
+        episodes.append(known[seed])
         if progress is not None:
             progress(done)
-    return EpisodeResults(tuple(seeds), tuple(rewards), tuple(errors), tuple(times))
+    return episodes
+
+
+def _run(policy: Plans, task: PickPlaceTask, seed: int) -> Episode:
+    task.reset(seed)
+    total, times = 0., []
+    for _ in range(task.max_steps):
+        heightmap = task.look()
+        start = time.perf_counter()
+        answer = policy.plan(heightmap, 1)
+        times.append(1e3 * (time.perf_counter() - start))
+        reward, over = task.step(answer.pick[0], answer.place[0])
+        total += reward
+        if over:
+            break
+    return Episode(seed, float(total), task.error(), tuple(times))
+
+
+def _read(path: Path) -> dict[int, Episode]:
+    if not path.exists():
+        return {}
+    rows = [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
+    return {row['seed']: Episode(row['seed'], row['reward'],
+                                 None if row['error'] is None else tuple(row['error']),
+                                 tuple(row['milliseconds'])) for row in rows}

@@ -79,7 +79,7 @@ def policy_folder(recipe: PolicyRecipe) -> Path:
 
 def open_or_learn(task: str, demos: int, group: str = 'C4', seed: int = 0, threads: int = 1,
                   iterations: int | None = None, progress: Progress | None = None
-                  ) -> tuple[PlanarPolicy, dict[str, float]]:
+                  ) -> tuple[PlanarPolicy, Path, dict[str, float]]:
     """Opens a policy that was trained before, or trains it now.
 
     Args:
@@ -92,7 +92,8 @@ def open_or_learn(task: str, demos: int, group: str = 'C4', seed: int = 0, threa
         progress: Called with step and losses now and then.
 
     Returns:
-        The policy as it runs on a robot, and ``iterations`` and ``seconds`` of its training.
+        The policy as it runs on a robot, the folder of its training, and ``iterations`` and
+        ``seconds`` of that.
     """
     shown = demonstrations_of(task, demos)
     recipe = policy_recipe(task, shown, group, iterations, seed, threads)
@@ -102,5 +103,5 @@ def open_or_learn(task: str, demos: int, group: str = 'C4', seed: int = 0, threa
     if not all((bundle / part / 'manifest.json').exists() for part in PARTS):
         export_policy(run.exported(), bundle, *golden_example(shown, recipe.policy), task,
                       {'seed': seed, 'iterations': run.step}, '')
-    return (PlanarPolicy.from_bundle(bundle, threads=threads),
+    return (PlanarPolicy.from_bundle(bundle, threads=threads), folder,
             {'iterations': run.step, 'seconds': round(run.seconds)})

@@ -12,6 +12,7 @@ from eq_core.geometry.heightmap import HeightMap
 from eq_core.geometry.heightmap import Workspace
 from eq_eval.manipulation.demonstrations import load_demonstrations
 from eq_eval.manipulation.evaluation import evaluate
+from eq_eval.manipulation.evaluation import summarize
 from eq_eval.manipulation.face import picked_face
 from eq_eval.manipulation.recording import record
 from eq_eval.manipulation.recording import show_episode
@@ -72,13 +73,25 @@ def test_episodes_are_repeated_by_their_seed_and_solved_by_the_oracle(name):
 
 def test_a_part_beside_its_hole_earns_nothing_and_lies_on_the_rim():
     task = make_task('insert-l-block')
-    found = evaluate(Oracle(task), task, [1, 3])
-    assert found.success == 100 and found.success_strict == 100
-    found = evaluate(Oracle(task, .004), task, [1, 3])
-    assert found.success == 0 and found.success_strict == 0
-    assert all(error[0] > WALL for error in found.error)
-    assert found.to_dict()['rewards'] == {'1': 0., '3': 0.}
-    assert evaluate(Oracle(make := make_task('red-in-green')), make, [1]).success_strict is None
+    found = summarize(evaluate(Oracle(task), task, [1, 3]))
+    assert found['success'] == 100 and found['success_strict'] == 100
+    episodes = evaluate(Oracle(task, .004), task, [1, 3])
+    assert all(each.error[0] > WALL for each in episodes)
+    found = summarize(episodes)
+    assert found['success'] == 0 and found['success_strict'] == 0
+    assert found['rewards'] == {'1': 0., '3': 0.}
+    other = make_task('red-in-green')
+    assert summarize(evaluate(Oracle(other), other, [1]))['success_strict'] is None
+
+
+def test_an_evaluation_goes_on_where_it_was_stopped(tmp_path: Path):
+    task, kept = make_task('insert-l-block'), tmp_path / 'episodes.jsonl'
+    first = evaluate(Oracle(task), task, [1, 3], kept=kept)
+    done = []
+    again = evaluate(Oracle(task, .004), task, [1, 3, 5], done.append, kept)
+    assert again[:2] == first and again[2].reward == 0
+    assert done == [1, 2, 3]
+    assert evaluate(None, task, [1, 3, 5], kept=kept) == again
 
 
 def test_recordings_are_of_even_seeds_and_read_back(tmp_path: Path):
