@@ -13,11 +13,15 @@ from torch import Tensor
 
 from eq_eval.manipulation.demonstrations import Demonstration
 from eq_eval.manipulation.face import picked_face
+from eq_eval.training.rearrange import find_thing
+from eq_eval.training.rearrange import put_elsewhere
+from eq_eval.training.rearrange import Thing
 from eq_eval.training.recipe import PolicyRecipe
 from eq_manipulation.planar.config import PlanarConfig
 from eq_manipulation.planar.config import STRIDE
 from eq_manipulation.planar.preprocess import cut_crop
 from eq_manipulation.planar.preprocess import GREY
+from eq_manipulation.planar.preprocess import HEIGHT_SCALE
 from eq_manipulation.planar.preprocess import scene_picture
 
 TRIES = 50      # of a random motion that keeps pick and place in the picture
@@ -56,6 +60,7 @@ class _Shown:
         turn: Of the object [rad].
         face: (K, 2) x, y of points that would do as well as the pick.
         weight: (K,) of those.
+        thing: What was picked, where it stands on its own.
     """
 
     picture: NDArray[np.float32]
@@ -64,6 +69,7 @@ class _Shown:
     turn: float
     face: Double
     weight: Double
+    thing: Thing | None = None
 
 
 class PolicyStream:
@@ -88,7 +94,10 @@ class PolicyStream:
     def _batch(self, rng: np.random.Generator) -> PolicyBatch:
         rows, last = [], self._config.size // STRIDE - 1
         for _ in range(self._recipe.batch_size):
-            shown = _moved(self._shown[rng.integers(len(self._shown))], self._recipe, rng)
+            shown = self._shown[rng.integers(len(self._shown))]
+            if rng.random() < self._recipe.rearrange:
+                shown = _rearranged(shown, rng)
+            shown = _moved(shown, self._recipe, rng)
             # The object moves as a whole: any point of the face goes along.
             wanted = shown.face[rng.choice(len(shown.face), p=shown.weight)]
             half = STRIDE / 2
@@ -109,8 +118,24 @@ def _of(shown: Demonstration, config: PlanarConfig) -> _Shown:
                    for pose in (shown.pick, shown.place))
     motion = shown.place[:2, :2] @ shown.pick[:2, :2].T
     face, weight = picked_face(shown.heightmap, shown.pick)
-    return _Shown(scene_picture(shown.heightmap, config), pick, place,
-                  float(np.arctan2(motion[1, 0], motion[0, 0])), face + .5 + margin, weight)
+    face += .5 + margin
+    picture = scene_picture(shown.heightmap, config)
+    column, row = np.floor(weight @ face).astype(int)
+    thing = find_thing(picture, picture[3] * HEIGHT_SCALE, picture[4] > 0, (row, column),
+                       config.resolution)
+    return _Shown(picture, pick, place, float(np.arctan2(motion[1, 0], motion[0, 0])), face,
+                  weight, thing)
+
+
+def _rearranged(shown: _Shown, rng: np.random.Generator) -> _Shown:
+    """Puts the object elsewhere; its place stays."""
+    if shown.thing is None or not len(shown.thing.free):
+        return shown
+    middle, turn = rng.choice(shown.thing.free), rng.uniform(-np.pi, np.pi)
+    picture = put_elsewhere(shown.picture, shown.thing, middle, turn)
+    before, after = shown.thing.middle[::-1] + .5, middle[::-1] + .5
+    pick, face = ((points - before) @ _turn(turn).T + after for points in (shown.pick, shown.face))
+    return _Shown(picture, pick, shown.place, shown.turn - turn, face, shown.weight)
 
 
 def _spread(shown: _Shown, edge: int) -> NDArray[np.float64]:
