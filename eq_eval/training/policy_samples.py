@@ -151,13 +151,14 @@ def _spread(shown: _Shown, edge: int) -> NDArray[np.float64]:
 
 
 def _moved(shown: _Shown, recipe: PolicyRecipe, rng: np.random.Generator) -> _Shown:
-    """Turns and shifts the whole picture so that pick and place stay in it."""
+    """Turns, shifts and scales the whole picture so that pick and place stay in it."""
     size = shown.picture.shape[-1]
     middle, reach = np.full(2, size / 2), recipe.shift / recipe.policy.resolution
     for _ in range(TRIES):
         turn = np.radians(rng.uniform(-recipe.yaw_degrees, recipe.yaw_degrees))
         offset = rng.uniform(-reach, reach, 2)
-        pick, place = (_turn(turn) @ (point - middle) + middle + offset
+        motion = np.exp(recipe.scale * rng.uniform(-1, 1)) * _turn(turn)
+        pick, place = (motion @ (point - middle) + middle + offset
                        for point in (shown.pick, shown.place))
         if all((point > STRIDE).all() and (point < size - STRIDE).all()
                for point in (pick, place)):
@@ -166,14 +167,14 @@ def _moved(shown: _Shown, recipe: PolicyRecipe, rng: np.random.Generator) -> _Sh
         return shown
     axis = np.arange(size) + .5
     x, y = np.meshgrid(axis - middle[0] - offset[0], axis - middle[1] - offset[1])
-    inverse = _turn(-turn)
+    inverse = np.linalg.inv(motion)
     column = np.floor(inverse[0, 0] * x + inverse[0, 1] * y + middle[0]).astype(np.int64)
     row = np.floor(inverse[1, 0] * x + inverse[1, 1] * y + middle[1]).astype(np.int64)
     inside = (row >= 0) & (row < size) & (column >= 0) & (column < size)
     picture = np.where(inside, shown.picture[:, row.clip(0, size - 1), column.clip(0, size - 1)],
                        0)
     _repaint(picture, recipe, rng)
-    face = (shown.face - middle) @ _turn(turn).T + middle + offset
+    face = (shown.face - middle) @ motion.T + middle + offset
     return _Shown(picture, pick, place, shown.turn, face, shown.weight)
 
 

@@ -142,6 +142,7 @@ class PolicyRecipe(TrainingRecipe):
         demos: Episodes that were shown.
         yaw_degrees: Pictures are turned by up to so much, either way.
         shift: They are moved by up to so much along each axis [m].
+        scale: Logarithm by which they are scaled at most, as things come in several sizes.
         rearrange: Share of the samples whose object is put elsewhere, its place staying.
         brightness: Logarithm by which all colours are scaled at most.
         tint: Logarithm by which each colour channel is scaled at most beyond that.
@@ -153,6 +154,7 @@ class PolicyRecipe(TrainingRecipe):
     demos: int = 1
     yaw_degrees: float = 180.
     shift: float = .1
+    scale: float = .2
     rearrange: float = .5
     brightness: float = .2
     tint: float = .1

@@ -59,7 +59,7 @@ def test_quarter_turns_of_a_thing_are_exact(table):
 def test_samples_tell_where_the_object_goes_however_it_was_moved():
     shown, _ = show_episode(make_task('insert-l-block'), 0)
     recipe = replace(policy_recipe('insert-l-block', shown), rearrange=1., yaw_degrees=0.,
-                     shift=0., brightness=0., tint=0., height_scale=0., batch_size=1)
+                     shift=0., scale=0., brightness=0., tint=0., height_scale=0., batch_size=1)
     final, turns = [], []
     for batch in PolicyStream(shown, recipe).batches(0, 12):
         crop = batch.crop[0].numpy()
