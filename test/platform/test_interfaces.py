@@ -12,9 +12,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+import re
 import sys
 
 import pytest
+
+from eq_manipulation.outcome import ResultCode
 
 PUBLISHED = {
     'map_msgs/msg/OccupancyGridUpdate':
@@ -39,6 +42,17 @@ PUBLISHED = {
         'RIHS01_95d3116a17484ad91c9a2686e1d54890bbfc3ff6c6a2de137738c4950d45d284',
 }
 MESSAGES = sorted(name for name in PUBLISHED if '/msg/' in name)
+# Ours, for clients that were built against it: whoever changes it has to say so here
+OURS = {
+    'eq_msgs/action/PlanPickPlace':
+        'RIHS01_9ed192aff528f567e3c42c5c6034f48c100a8d8731f0aae716872a8d890b88f1',
+    'eq_msgs/action/PlanPickPlace_Goal':
+        'RIHS01_f23adfed461dc9ec64324493ca6bbdb3c4ca133f68e16eef4d5151027d1f384b',
+    'eq_msgs/action/PlanPickPlace_Result':
+        'RIHS01_64c6cefd14a915475c865d5055b2f983f69b81e8e6b2eacb727729c4161a0016',
+    'eq_msgs/action/PlanPickPlace_Feedback':
+        'RIHS01_ebb791fe5ca6221659a362cd807c0771d7d1b3137d8746f93b3a05f5c56ee27c',
+}
 
 
 @pytest.fixture(scope='module')
@@ -54,16 +68,21 @@ def typestore(repository: Path) -> object:
         for path in sorted((repository / 'interfaces' / package / 'msg').glob('*.msg')):
             ours |= typesys.get_types_from_msg(path.read_text(encoding='utf-8'),
                                                f'{package}/msg/{path.stem}')
+    action = repository / 'interfaces/eq_msgs/action/PlanPickPlace.action'
+    for part, text in zip(('Goal', 'Result', 'Feedback'),
+                          action.read_text(encoding='utf-8').split('---\n'), strict=True):
+        name = f'eq_msgs/msg/PlanPickPlace_{part}'
+        ours[name.replace('/msg/', '/action/')] = typesys.get_types_from_msg(text, name)[name]
     store.register(foreign | ours)
     return store
 
 
-@pytest.mark.parametrize('name', MESSAGES)
+@pytest.mark.parametrize('name', [*MESSAGES, *list(OURS)[1:]])
 def test_definition_has_the_published_hash(typestore: object, name: str) -> None:
-    assert typestore.hash_rihs01(name) == PUBLISHED[name]
+    assert typestore.hash_rihs01(name) == {**PUBLISHED, **OURS}[name]
 
 
-@pytest.mark.parametrize('name', sorted(PUBLISHED))
+@pytest.mark.parametrize('name', [*sorted(PUBLISHED), next(iter(OURS))])
 def test_installed_package_has_the_published_hash(name: str) -> None:
     package, kind, interface = name.split('/')
     prefixes = [*os.environ.get('AMENT_PREFIX_PATH', '').split(':'), sys.prefix]
@@ -73,12 +92,19 @@ def test_installed_package_has_the_published_hash(name: str) -> None:
         pytest.skip(f'{package} is not installed')
     description = json.loads(path.read_text(encoding='utf-8'))
     hashes = {item['type_name']: item['hash_string'] for item in description['type_hashes']}
-    assert hashes[name] == PUBLISHED[name]
+    assert hashes[name] == {**PUBLISHED, **OURS}[name]
 
 
-def test_definitions_hold_names_types_and_constants_only(repository: Path) -> None:
+def test_codes_of_pick_and_place_are_those_of_the_action(repository: Path) -> None:
+    text = (repository / 'interfaces/eq_msgs/action/PlanPickPlace.action').read_text()
+    constants = re.findall(r'^uint16 ([A-Z_]+)=(\d+)$', text, re.MULTILINE)
+    assert {name: int(value) for name, value in constants} == {
+        code.name: code.value for code in ResultCode}
+
+
+def test_standard_definitions_hold_names_types_and_constants_only(repository: Path) -> None:
     for path in (repository / 'interfaces').rglob('*'):
-        if path.suffix in ('.msg', '.srv', '.action'):
+        if path.suffix in ('.msg', '.srv', '.action') and path.stem != 'PlanPickPlace':
             assert '#' not in path.read_text(encoding='utf-8'), path
 
 
