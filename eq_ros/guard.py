@@ -22,6 +22,11 @@ MILD = frozenset({'busy', 'out_of_order', 'stale', 'stopped'})
 REFUSED = frozenset({
     'cancelled', 'goal_occupied', 'goal_outside_map', 'invalid_planner', 'no_map', 'no_valid_path',
     'stale_map', 'start_occupied', 'start_outside_map', 'tf_error', 'timeout'})
+# Looks at a table that show nothing fit to be picked or placed, likewise
+NOT_FIT = frozenset({
+    'cancelled', 'invalid_depth', 'invalid_goal', 'low_score', 'no_image', 'outside_workspace',
+    'stale_image', 'tf_error', 'timeout', 'unpaired'})
+WARNINGS = MILD | REFUSED | NOT_FIT
 
 
 class Logger(Protocol):
@@ -139,7 +144,7 @@ class Guard:
         """Counts, reports and logs."""
         ticket.drop(reason)
         self._on_drop(reason, text)
-        say = self._log.warning if reason in MILD | REFUSED else self._log.error
+        say = self._log.warning if reason in WARNINGS else self._log.error
         say(reason, f'input dropped ({reason}): {text}')
 
     def _fail(self, ticket: Ticket, reason: str, error: Exception) -> None:

@@ -13,8 +13,7 @@ import time
 
 from eq_ros.accounting import Account
 from eq_ros.accounting import TOTAL
-from eq_ros.guard import MILD
-from eq_ros.guard import REFUSED
+from eq_ros.guard import WARNINGS
 
 
 class Level(IntEnum):
@@ -67,7 +66,7 @@ class Health:
 
     def dropped(self, reason: str, text: str) -> None:
         """Says that an input was dropped."""
-        level = Level.WARN if reason in MILD | REFUSED else Level.ERROR
+        level = Level.WARN if reason in WARNINGS else Level.ERROR
         self._say(f'dropped.{reason}', level, f'{reason}: {text}')
 
     def set(self, key: str, level: Level, text: str) -> None:

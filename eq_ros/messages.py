@@ -15,11 +15,15 @@ from diagnostic_msgs.msg import DiagnosticArray
 from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
 from geometry_msgs.msg import Point
+from geometry_msgs.msg import Pose
+from geometry_msgs.msg import PoseArray
 from geometry_msgs.msg import PoseStamped
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import OccupancyGrid
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path
+from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import Image
 from sensor_msgs.msg import PointCloud2
 from sensor_msgs.msg import PointField
 from std_msgs.msg import ColorRGBA
@@ -50,10 +54,16 @@ except ImportError:
     except ImportError:
         ComputePathToPose = None
 
-__all__ = ['ColorRGBA', 'ComputePathToPose', 'DiagnosticArray', 'DiagnosticStatus', 'Duration',
-           'Header', 'KeyValue', 'Marker', 'MarkerArray', 'OccupancyGrid', 'OccupancyGridUpdate',
-           'Odometry', 'Path', 'Point', 'PointCloud2', 'PointField', 'PoseStamped', 'TFMessage',
-           'Time', 'TransformStamped', 'header', 'missing', 'pointcloud2', 'vision_msgs']
+try:
+    from eq_msgs.action import PlanPickPlace
+except ImportError:
+    PlanPickPlace = None
+
+__all__ = ['CameraInfo', 'ColorRGBA', 'ComputePathToPose', 'DiagnosticArray', 'DiagnosticStatus',
+           'Duration', 'Header', 'Image', 'KeyValue', 'Marker', 'MarkerArray', 'OccupancyGrid',
+           'OccupancyGridUpdate', 'Odometry', 'Path', 'PlanPickPlace', 'Point', 'PointCloud2',
+           'PointField', 'Pose', 'PoseArray', 'PoseStamped', 'TFMessage', 'Time',
+           'TransformStamped', 'duration', 'header', 'missing', 'pointcloud2', 'vision_msgs']
 
 
 def missing() -> dict[str, str]:
@@ -65,8 +75,8 @@ def missing() -> dict[str, str]:
         lacking['tf2_msgs'] = 'transforms'
     if OccupancyGridUpdate is None:
         lacking['map_msgs'] = 'updates of maps (whole maps are taken)'
-    if ComputePathToPose is None:
-        lacking['eq_msgs'] = 'action to plan (the topic of goals is there)'
+    if None in (ComputePathToPose, PlanPickPlace):
+        lacking['eq_msgs'] = 'action to plan (what comes by topics is answered)'
     return lacking
 
 
@@ -78,6 +88,12 @@ def header(frame_id: str, stamp: int) -> Header:
         stamp: Time [ns].
     """
     return Header(frame_id=frame_id, stamp=Time(sec=stamp // 10**9, nanosec=stamp % 10**9))
+
+
+def duration(seconds: float) -> Duration:
+    """Makes a duration [s]."""
+    whole = int(seconds)
+    return Duration(sec=whole, nanosec=int((seconds - whole) * 1e9))
 
 
 def pointcloud2(cloud: Any) -> PointCloud2:

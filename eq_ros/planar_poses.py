@@ -13,9 +13,8 @@ from eq_core.errors import TransformError
 from eq_ros.maps import planar
 from eq_ros.maps import pose_matrix
 from eq_ros.poses import SECOND
+from eq_ros.transforms import POLL
 from eq_ros.transforms import Transforms
-
-POLL = .005     # [s]
 
 Pose = tuple[float, float, float]
 

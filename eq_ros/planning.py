@@ -1,16 +1,16 @@
-"""Requests to plan, by topic or by action: each is answered once, whoever answers it first."""
+"""Requests to plan, by topic or by action, and their answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
-from threading import Lock
 from typing import Any
 
 from eq_ros.accounting import Ticket
-from eq_ros.messages import Duration
+from eq_ros.messages import duration
 from eq_ros.messages import Path
+from eq_ros.requests import Request as AnyRequest
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Answer:
     cancelled: bool = False
 
 
-class Request:
+class Request(AnyRequest[Answer]):
     """A goal, where to start, and who waits for the answer."""
 
     def __init__(self, ticket: Ticket, goal: Any, start: Any = None, planner_id: str = '',
@@ -46,29 +46,14 @@ class Request:
             planner_id: Name of the planner that is asked for; any if empty.
             reply: Called once with the answer, from any thread.
         """
-        self.ticket, self.goal, self.start = ticket, goal, start
-        self.planner_id = planner_id
-        self._reply, self._lock, self._open = reply, Lock(), True
-
-    @property
-    def open(self) -> bool:
-        """Whether it has not been answered yet."""
-        return self._open
-
-    def answer(self, answer: Answer) -> bool:
-        """Answers; False if somebody has answered before."""
-        with self._lock:
-            was_open, self._open = self._open, False
-        if was_open:
-            self._reply(answer)
-        return was_open
+        super().__init__(ticket, reply)
+        self.goal, self.start, self.planner_id = goal, start, planner_id
 
 
 def fill_result(result: Any, answer: Answer) -> Any:
     """Fills the result of an action that is shaped like Nav2's ``ComputePathToPose``."""
     result.path = answer.path
-    whole = int(answer.seconds)
-    result.planning_time = Duration(sec=whole, nanosec=int((answer.seconds - whole) * 1e9))
+    result.planning_time = duration(answer.seconds)
     result.error_code = answer.error_code
     if hasattr(result, 'error_msg'):    # not in Nav2 before Kilted
         result.error_msg = answer.error_text

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-import operator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eq_core.errors import InputError
+from eq_ros.raw_fields import raw_bytes
+from eq_ros.raw_fields import whole_number
 
 # sensor_msgs/PointField datatype constants -> numpy type character and width
 DATATYPES: dict[int, str] = {
@@ -109,9 +110,9 @@ def read_layout(message: Any) -> Layout:
     Raises:
         InputError: Sizes disagree (`bad_layout`) or a field is not of a known type (`bad_field`).
     """
-    height, width = _size(message, 'height'), _size(message, 'width')
-    point_step, row_step = _size(message, 'point_step'), _size(message, 'row_step')
-    data = _bytes(message.data)
+    height, width = whole_number(message, 'height'), whole_number(message, 'width')
+    point_step, row_step = whole_number(message, 'point_step'), whole_number(message, 'row_step')
+    data = raw_bytes(message.data)
     if height * width == 0:
         if data.nbytes:
             raise InputError(
@@ -143,27 +144,6 @@ def check_disjoint(fields: Iterable[Field]) -> None:
                 f"fields '{first.name}' and '{second.name}' overlap", 'bad_layout')
 
 
-def _size(message: Any, name: str) -> int:
-    """Reads a non-negative integer attribute."""
-    try:
-        value = operator.index(getattr(message, name))
-    except (AttributeError, TypeError) as error:
-        raise InputError(f'{name}: {error}', 'bad_layout') from error
-    if value < 0:
-        raise InputError(f'{name} is {value}, expected 0 or more', 'bad_layout')
-    return value
-
-
-def _bytes(data: Any) -> memoryview:
-    """Sees the data as read-only bytes without a copy."""
-    try:
-        return memoryview(data).toreadonly().cast('B')
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f'data must be contiguous bytes, got {type(data).__name__}: {error}',
-            'bad_layout') from error
-
-
 def _width(field: Field) -> int:
     """Bytes of one element."""
     return np.dtype(DATATYPES[field.datatype]).itemsize
@@ -174,8 +154,8 @@ def _fields(raw: Iterable[Any], point_step: int) -> tuple[dict[str, Field], froz
     fields: dict[str, Field] = {}
     twice: set[str] = set()
     for item in raw:
-        field = Field(str(item.name), _size(item, 'offset'), _size(item, 'datatype'),
-                      _size(item, 'count'))
+        field = Field(str(item.name), whole_number(item, 'offset'), whole_number(item, 'datatype'),
+                      whole_number(item, 'count'))
         if field.datatype not in DATATYPES:
             raise InputError(
                 f"field '{field.name}' has unknown datatype {field.datatype}", 'bad_field')

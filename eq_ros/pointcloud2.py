@@ -99,7 +99,7 @@ def decode(message: Any, options: DecodeOptions = DecodeOptions()) -> Decoded:
         return Decoded(empty, 0, 0, 0, {})
     xyz_fields, intensity_field, time_field = _choose(layout, options)
     index = _even_subset(len(layout), options.max_points)
-    xyz, kept = _read_xyz(layout, xyz_fields, index, options.max_range)
+    xyz, kept = read_xyz(layout, xyz_fields, index, options.max_range)
     count = len(layout) if index is None else len(index)
     if kept is not None:
         index = kept if index is None else index[kept]
@@ -119,6 +119,21 @@ def decode(message: Any, options: DecodeOptions = DecodeOptions()) -> Decoded:
 def _choose(layout: Layout, options: DecodeOptions,
             ) -> tuple[list[Field], Field | None, Field | None]:
     """Finds the fields to read and refuses what cannot be meant."""
+    found = coordinate_fields(layout)
+    intensity, time = _first(layout, INTENSITY_FIELDS), _first(layout, TIME_FIELDS)
+    if intensity is None and options.require_intensity:
+        raise InputError(
+            f"missing intensity, found {', '.join(layout.fields)}", 'missing_field')
+    check_disjoint([field for field in (*found, intensity, time) if field is not None])
+    return found, intensity, time
+
+
+def coordinate_fields(layout: Layout) -> list[Field]:
+    """The fields x, y and z.
+
+    Raises:
+        InputError: One is missing (`missing_field`), or is not one number a point (`bad_field`).
+    """
     xyz = [layout.field(name) for name in 'xyz']
     found = [field for field in xyz if field is not None]
     if len(found) < 3:
@@ -126,12 +141,7 @@ def _choose(layout: Layout, options: DecodeOptions,
         raise InputError(
             f"missing {missing}, found {', '.join(layout.fields) or 'no fields'}",
             'missing_field')
-    intensity, time = _first(layout, INTENSITY_FIELDS), _first(layout, TIME_FIELDS)
-    if intensity is None and options.require_intensity:
-        raise InputError(
-            f"missing intensity, found {', '.join(layout.fields)}", 'missing_field')
-    check_disjoint([field for field in (*found, intensity, time) if field is not None])
-    return found, intensity, time
+    return found
 
 
 def _first(layout: Layout, names: tuple[str, ...]) -> Field | None:
@@ -144,12 +154,18 @@ def _even_subset(total: int, limit: int) -> NDArray[np.int64] | None:
     return None if total <= limit else np.arange(limit, dtype=np.int64) * total // limit
 
 
-def _read_xyz(layout: Layout, fields: list[Field], index: NDArray[np.int64] | None,
+def read_xyz(layout: Layout, fields: list[Field], index: NDArray[np.int64] | None,
               max_range: float) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
     """Reads the coordinates and removes what is not finite or out of range.
 
     The range is tested before the cast to float32, in which 1e300 would overflow. Minimum and
     maximum are NaN as soon as one value is, so six reductions prove a clean cloud clean.
+
+    Args:
+        layout: Of the cloud, which has a point.
+        fields: Of the coordinates.
+        index: (N,) positions in row-major order, or None for all points.
+        max_range: Largest coordinate [m].
 
     Returns:
         (3, M) float32 [m] and the (M,) kept positions, None if all were kept.

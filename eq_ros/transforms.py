@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ except ImportError:
     from eq_ros.tf_buffer import TransformListener
 
 Array = NDArray[np.float64]
+POLL = .005     # [s]
 
 
 class Transforms:
@@ -87,3 +89,24 @@ class Transforms:
                 f"no transform from '{source}' to '{target}': {one_line(error)}") from error
         return StampedPose.from_message(message.transform.translation,
                                         message.transform.rotation, stamp).matrix()
+
+    def await_lookup(self, target: str, source: str, stamp: int, timeout: float) -> Array:
+        """As `lookup`, but waits for what is not known yet, in the thread that needs it.
+
+        Args:
+            target: Name of the outer frame.
+            source: Name of the inner frame.
+            stamp: When [ns].
+            timeout: Longest wait [s].
+
+        Raises:
+            TransformError: It is still not known then.
+        """
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                return self.lookup(target, source, stamp)
+            except TransformError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(POLL)

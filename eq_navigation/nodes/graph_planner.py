@@ -9,11 +9,6 @@ import sys
 import time
 from typing import Any
 
-from rclpy.action import ActionServer
-from rclpy.action import CancelResponse
-from rclpy.action import GoalResponse
-from rclpy.task import Future
-
 from eq_core.errors import BackendError
 from eq_core.errors import ConfigError
 from eq_core.errors import InputError
@@ -52,6 +47,8 @@ from eq_ros.planning import Answer
 from eq_ros.planning import fill_result
 from eq_ros.planning import Request
 from eq_ros.process import run
+from eq_ros.requests import Handling
+from eq_ros.requests import RequestServer
 from eq_ros.transforms import Transforms
 
 PLANNER_ID = 'GraphPlanner'
@@ -133,10 +130,9 @@ class GraphPlannerNode(ManagedNode[Parameters]):
         self._worker: KeepLatest[Request] = KeepLatest(self._work, self._skip, 'planning')
         self._newest: Request | None = None
         self._goal: PoseStamped | None = None       # the last one of the topic
-        self._asked: dict[bytes, tuple[Request, Future]] = {}    # goals of the action, by id
         self._outputs: dict[str, Any] = {}
         self._inputs: list[Any] = []
-        self._server: ActionServer | None = None
+        self._server: RequestServer[Request, Answer] | None = None
         self._active = False
 
     def configure(self, parameters: Parameters) -> None:
@@ -157,11 +153,11 @@ class GraphPlannerNode(ManagedNode[Parameters]):
             self._outputs[key] = self.create_lifecycle_publisher(
                 kind, topic, profile, qos_overriding_options=qos.overridable())
         if ComputePathToPose is not None:
-            self._server = ActionServer(
-                self, ComputePathToPose, 'compute_path_to_pose', self._await_answer,
-                goal_callback=lambda goal: GoalResponse.ACCEPT if self._active
-                else GoalResponse.REJECT,
-                handle_accepted_callback=self._on_action, cancel_callback=self._on_cancel)
+            self._server = RequestServer(self, ComputePathToPose, 'compute_path_to_pose', Handling(
+                lambda: self._active, self._request, self._take, lambda: Answer(
+                    error_code=ErrorCode.UNKNOWN, cancelled=True,
+                    error_text='planning was cancelled'),
+                lambda answer: fill_result(ComputePathToPose.Result(), answer)))
 
     def activate(self) -> None:
         """Takes maps and goals from now on."""
@@ -250,40 +246,11 @@ class GraphPlannerNode(ManagedNode[Parameters]):
         self._goal = message
         self._take(Request(self.accounting.receive(), message))
 
-    def _on_action(self, handle: Any) -> None:
-        """Takes a goal of the action."""
-        goal, future = handle.request, Future(executor=self.executor)
-
-        def reply(answer: Answer) -> None:
-            future.set_result(answer)
-            if self.executor is not None:
-                self.executor.wake()
-        request = Request(self.accounting.receive(), goal.goal,
-                          goal.start if goal.use_start else None, goal.planner_id, reply)
-        self._asked[bytes(handle.goal_id.uuid)] = request, future
-        handle.execute()
-        self._take(request)
-
-    def _on_cancel(self, handle: Any) -> CancelResponse:
-        """Answers at once; the plan at hand ends at its next step."""
-        request = self._asked[bytes(handle.goal_id.uuid)][0]
-        request.ticket.drop('cancelled')
-        request.answer(Answer(error_code=ErrorCode.UNKNOWN, cancelled=True,
-                              error_text='planning was cancelled'))
-        return CancelResponse.ACCEPT
-
-    async def _await_answer(self, handle: Any) -> Any:
-        """Hands the answer of a request to whoever asked."""
-        key = bytes(handle.goal_id.uuid)
-        answer = await self._asked[key][1]
-        del self._asked[key]
-        if answer.cancelled and handle.is_cancel_requested:
-            handle.canceled()
-        elif answer.error_code == ErrorCode.NONE:
-            handle.succeed()
-        else:
-            handle.abort()
-        return fill_result(ComputePathToPose.Result(), answer)
+    def _request(self, handle: Any, reply: Callable[[Answer], None]) -> Request:
+        """What a goal of the action asks for."""
+        goal = handle.request
+        return Request(self.accounting.receive(), goal.goal,
+                       goal.start if goal.use_start else None, goal.planner_id, reply)
 
     def _take(self, request: Request) -> None:
         """Lets the newest request be worked on in the other thread."""
