@@ -24,7 +24,7 @@ DEPTH_UNITS = {'16UC1': ('u2', 1e-3), '32FC1': ('f4', 1.)}
 COLOR_CHANNELS = {'rgb8': (3, (0, 1, 2)), 'bgr8': (3, (2, 1, 0)), 'rgba8': (4, (0, 1, 2)),
                   'bgra8': (4, (2, 1, 0)), 'mono8': (1, (0, 0, 0))}
 FARTHEST = 1000.    # [m]; depths beyond it say nothing
-BLACK = 8 / 255     # no pixel of a covered lens is brighter
+BLACK = 8.5 / 255   # no pixel of a covered lens is brighter
 UNDISTORTED = 1e-3  # largest coefficient that moves no pixel by a part that matters
 
 Float = NDArray[np.float32]
