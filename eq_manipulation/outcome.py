@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eq_core.errors import OutputError
+from eq_core.errors import PlanningError
 
 Double = NDArray[np.float64]
 Heat = NDArray[np.float32]
@@ -27,6 +28,19 @@ class ResultCode(IntEnum):
     OUTSIDE_WORKSPACE = 506
     LOW_SCORE = 507
     TIMEOUT = 508
+
+
+class Refusal(PlanningError):
+    """Why there is no answer.
+
+    Attributes:
+        code: The reason.
+    """
+
+    def __init__(self, code: ResultCode, text: str) -> None:
+        """Takes the reason and the same in words."""
+        super().__init__(text)
+        self.code = code
 
 
 @dataclass(frozen=True, eq=False)

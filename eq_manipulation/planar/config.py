@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import fields
 from typing import Any
+
+import numpy as np
 
 from eq_core.errors import ConfigError
 from eq_core.geometry.heightmap import Workspace
@@ -15,6 +18,7 @@ from eq_core.groups.group import PlanarGroup
 SCENE, CROP = 'planar_pick_place_scene', 'planar_pick_place_crop'     # tasks of the two bundles
 STRIDE = 2      # heightmap cells of a feature cell, along an edge
 CHANNELS = 5    # red, green, blue, height, inside
+SAME_SIZE = 1e-6    # [m]
 TORCH_MODEL = 'eq_manipulation.planar.model:build_from_manifest'
 
 
@@ -104,6 +108,25 @@ class PlanarConfig:
         size = (self.columns * self.resolution, self.rows * self.resolution, self.depth)
         x, y, z = (low + edge for low, edge in zip(lower, size, strict=True))
         return Workspace(lower, (x, y, z), self.resolution)
+
+    def workspace_between(self, lower: Sequence[float], upper: Sequence[float]) -> Workspace:
+        """The box between two corners, if it is what a heightmap of this policy covers.
+
+        Args:
+            lower: Least x, y, z [m].
+            upper: Largest x, y, z [m].
+
+        Raises:
+            ConfigError: It has another size.
+        """
+        x, y, z = lower
+        space = self.workspace((x, y, z))
+        expected, found = (np.subtract(each, lower) for each in (space.upper, upper))
+        if np.abs(found - expected).max() > SAME_SIZE:
+            sizes = [' x '.join(f'{edge:g}' for edge in size) for size in (found, expected)]
+            raise ConfigError(f'the workspace spans {sizes[0]} m, the policy covers {sizes[1]} m: '
+                              f'{self.columns} x {self.rows} cells of {self.resolution:g} m')
+        return space
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PlanarConfig:
