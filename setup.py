@@ -50,6 +50,7 @@ setup(
         'lidar_detector = eq_perception.nodes.lidar_detector:main',
         'panoptic_segmenter = eq_perception.nodes.panoptic_segmenter:main',
         'graph_planner = eq_navigation.nodes.graph_planner:main',
+        'pick_place_policy = eq_manipulation.nodes.pick_place_policy:main',
     ]},
     zip_safe=False,
 )

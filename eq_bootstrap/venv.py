@@ -25,6 +25,8 @@ _COMMANDS = {
     'eq': 'eq_eval.cli.main',
     'lidar_detector': 'eq_perception.nodes.lidar_detector',
     'panoptic_segmenter': 'eq_perception.nodes.panoptic_segmenter',
+    'graph_planner': 'eq_navigation.nodes.graph_planner',
+    'pick_place_policy': 'eq_manipulation.nodes.pick_place_policy',
 }
 
 

@@ -134,6 +134,37 @@ def planner(
            'eq_navigation')
 
 
+@app.command()
+def policy(
+    params_file: ParamsFile = None, model: Annotated[str, typer.Option(
+        help='Folder of the policy.')] = '',
+    backends: Backends = 'onnxruntime', namespace: Namespace = '',
+    input: Annotated[str, typer.Option(
+        help='What to look with: rgbd or points.')] = 'rgbd',
+    input_depth: Annotated[str, typer.Option(
+        help='Topic of depth images, registered to colour.')] = '~/input/depth',
+    input_color: Annotated[str, typer.Option(help='Topic of colour images.')] = '~/input/color',
+    input_camera_info: Annotated[str, typer.Option(
+        help='Topic of their camera.')] = '~/input/camera_info',
+    input_points: Annotated[str, typer.Option(
+        help='Topic of clouds with colours.')] = '~/input/points',
+    workspace_frame: Annotated[str, typer.Option(
+        help='Frame of the workspace and of all poses.')] = 'base_link',
+    continuous: Annotated[bool, typer.Option(help='Whether every look is planned on.')] = False,
+    use_sim_time: SimTime = False, autostart: Autostart = True, log_level: LogLevel = 'info',
+) -> None:
+    """Starts the pick and place policy and waits for Ctrl-C.
+
+    The same as `ros2 launch eq_stack pick_place.launch.py`, for machines without it.
+    """
+    _start('pick_place_policy', namespace, params_file,
+           {**_common(use_sim_time, autostart, model, backends), 'input': input,
+            'workspace_frame': workspace_frame, 'continuous': str(continuous).lower()},
+           {'~/input/depth': input_depth, '~/input/color': input_color,
+            '~/input/camera_info': input_camera_info, '~/input/points': input_points}, log_level,
+           'eq_manipulation')
+
+
 def _common(use_sim_time: bool, autostart: bool, model: str, backends: str) -> dict[str, str]:
     """Parameters of every node, as YAML writes them."""
     return {'use_sim_time': str(use_sim_time).lower(), 'autostart': str(autostart).lower(),

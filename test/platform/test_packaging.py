@@ -37,14 +37,15 @@ def check_installed(prefix: Path, repository: Path) -> None:
     """Asserts what ament, ros2 run and launch look for under a prefix."""
     assert (prefix / MARKER).is_file()
     assert (prefix / 'share/eq_stack/package.xml').is_file()
-    for node in ('graph_planner', 'lidar_detector', 'panoptic_segmenter'):
+    for node in ('graph_planner', 'lidar_detector', 'panoptic_segmenter', 'pick_place_policy'):
         assert os.access(prefix / 'lib/eq_stack' / node, os.X_OK)
     for folder in ('config', 'launch', 'models'):
         for path in (repository / folder).rglob('*'):
             if path.is_file() and '__pycache__' not in path.parts:
                 assert (prefix / 'share/eq_stack' / path.relative_to(repository)).is_file()
     packages = {path.parent.name for path in prefix.rglob('eq_*/__init__.py')}
-    assert {'eq_bootstrap', 'eq_core', 'eq_eval', 'eq_perception', 'eq_ros'} <= packages
+    assert {'eq_bootstrap', 'eq_core', 'eq_eval', 'eq_manipulation', 'eq_navigation',
+            'eq_perception', 'eq_ros'} <= packages
 
 
 def test_plain_colcon_build(sources: Path, repository: Path) -> None:
@@ -64,7 +65,8 @@ def test_pip_install(sources: Path, repository: Path, tmp_path: Path) -> None:
                     '--disable-pip-version-check', '--prefix', tmp_path, sources], check=True)
     check_installed(tmp_path, repository)
     site = next(tmp_path.rglob('eq_core')).parent
-    for script in ('eq', 'lidar_detector', 'panoptic_segmenter'):
+    for script in ('eq', 'graph_planner', 'lidar_detector', 'panoptic_segmenter',
+                   'pick_place_policy'):
         assert os.access(tmp_path / 'bin' / script, os.X_OK)
     shown = subprocess.run([tmp_path / 'bin' / 'eq', '--help'], capture_output=True, text=True,
                            env={**os.environ, 'PYTHONPATH': str(site)}, check=True)

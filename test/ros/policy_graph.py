@@ -73,6 +73,24 @@ def real_camera(fake: Any, stamp: int) -> Any:
         distortion_model=fake.distortion_model, d=list(fake.d), k=fake.k, r=fake.r, p=fake.p)
 
 
+def look(told: int = GOOD, stamp: int = SECOND, depth: np.ndarray | None = None,
+         color: np.ndarray | None = None, frame_id: str = FRAME, encoding: str = '32FC1'
+         ) -> dict[str, Any]:
+    """Messages of a look at the table, by topic."""
+    usual = table(told)
+    depth, color = usual[0] if depth is None else depth, usual[1] if color is None else color
+    info = real_camera(camera(EDGE, EDGE, FOCAL), stamp)
+    info.header.frame_id = frame_id
+    return {'camera_info': info,
+            'color': real_image(color_image(color, frame_id=frame_id, stamp=stamp)),
+            'depth': real_image(image(depth, encoding, frame_id=frame_id, stamp=stamp))}
+
+
+def mounted() -> Any:
+    """The message that says where the camera is."""
+    return messages.TFMessage(transforms=[transform('base_link', FRAME, camera_pose())])
+
+
 class PolicyGraph:
     """A graph with the policy in it."""
 
@@ -118,27 +136,15 @@ class PolicyGraph:
         graph.state()
         return process
 
-    def mount(self, frame: str = FRAME) -> None:
+    def mount(self) -> None:
         """Says where the camera is."""
-        self.static.publish(messages.TFMessage(
-            transforms=[transform('base_link', frame, camera_pose())]))
+        self.static.publish(mounted())
 
-    def show(self, told: int = GOOD, stamp: int = SECOND, wait: bool = True,
-             depth: np.ndarray | None = None, color: np.ndarray | None = None,
-             frame_id: str = FRAME, encoding: str = '32FC1') -> None:
+    def show(self, told: int = GOOD, stamp: int = SECOND, **changes: Any) -> None:
         """Publishes a look, and waits until the node has it."""
-        usual = table(told)
-        depth, color = usual[0] if depth is None else depth, usual[1] if color is None else color
-        info = real_camera(camera(EDGE, EDGE, FOCAL), stamp)
-        info.header.frame_id = frame_id
-        self.inputs['camera_info'].publish(info)
-        self.inputs['color'].publish(real_image(color_image(color, frame_id=frame_id,
-                                                            stamp=stamp)))
-        self.inputs['depth'].publish(real_image(image(depth, encoding, frame_id=frame_id,
-                                                      stamp=stamp)))
-        if wait:
-            self.graph.wait(lambda: self.graph.values.get('view') == f'{stamp / SECOND:.3f}',
-                            'view')
+        for key, message in look(told, stamp, **changes).items():
+            self.inputs[key].publish(message)
+        self.graph.wait(lambda: self.graph.values.get('view') == f'{stamp / SECOND:.3f}', 'view')
 
     def show_points(self, stamp: int = SECOND) -> Any:
         """Publishes the same as a cloud, and waits until the node has it."""

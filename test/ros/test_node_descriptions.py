@@ -19,15 +19,25 @@ import yaml
 from eq_eval.cli import up
 from eq_eval.cli.up import NodeDescription
 from eq_ros.guard import MILD
+from eq_ros.guard import NOT_FIT
 from eq_ros.guard import REFUSED
 
 LAUNCH_FILES = {'lidar_detector': 'detector.launch.py',
                 'panoptic_segmenter': 'panoptic_segmenter.launch.py',
-                'graph_planner': 'graph_planner.launch.py'}
+                'graph_planner': 'graph_planner.launch.py',
+                'pick_place_policy': 'pick_place.launch.py'}
 UP = {'lidar_detector': up.detector, 'panoptic_segmenter': up.segmenter,
-      'graph_planner': up.planner}
+      'graph_planner': up.planner, 'pick_place_policy': up.policy}
 PACKAGE = {'lidar_detector': 'eq_perception', 'panoptic_segmenter': 'eq_perception',
-           'graph_planner': 'eq_navigation'}
+           'graph_planner': 'eq_navigation', 'pick_place_policy': 'eq_manipulation'}
+# What the reasons and topics of a node are written in, and reasons that it has besides
+CLOUDS = (('eq_ros/cloud_node.py',), {'missing_field', 'bad_field', 'bad_layout', *MILD})
+BASE = {'lidar_detector': CLOUDS, 'panoptic_segmenter': CLOUDS,
+        'graph_planner': (('eq_ros/maps.py', 'eq_ros/planar_poses.py'),
+                          {*REFUSED, 'busy', 'stopped'}),
+        'pick_place_policy': (('eq_ros/table_views.py', 'eq_ros/images.py',
+                               'eq_ros/colored_points.py'),
+                              {*NOT_FIT, 'bad_image', 'bad_layout', 'busy', 'stopped'})}
 each_node = pytest.mark.parametrize('node', LAUNCH_FILES)
 
 
@@ -79,6 +89,10 @@ def test_launch_file_declares_what_the_readme_promises(repository: Path) -> None
         'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'input_map',
         'input_map_updates', 'input_goal', 'output_path', 'robot_base_frame', 'rviz', 'log_level',
         'autostart']
+    assert launch_arguments(repository, 'pick_place_policy') == [
+        'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'input', 'input_depth',
+        'input_color', 'input_camera_info', 'input_points', 'workspace_frame', 'continuous',
+        'rviz', 'log_level', 'autostart']
     for name in LAUNCH_FILES.values():
         assert len((repository / 'launch' / name).read_text().splitlines()) <= 80
 
@@ -106,14 +120,11 @@ def test_executable_stub_runs_the_node(repository: Path, node: str) -> None:
 def test_document_names_every_topic_and_every_reason_of_its_own(
         repository: Path, node: str) -> None:
     text = (repository / 'docs' / f'{node}.md').read_text()
-    planner = node == 'graph_planner'
-    base = ('eq_ros/maps.py', 'eq_ros/planar_poses.py') if planner else ('eq_ros/cloud_node.py',)
+    base, own = BASE[node]
     code = ''.join((repository / path).read_text() for path in (
         f'{PACKAGE[node]}/nodes/{node}.py', *base))
     topics = set(re.findall(r"'(~/[a-z_/]+)'", code))
     assert topics and [topic for topic in topics if f'`{topic}`' not in text] == []
-    own = {*REFUSED, 'busy', 'stopped'} if planner else {
-        'missing_field', 'bad_field', 'bad_layout', *MILD}
     reasons = {*own, *re.findall(r"InputError\([^)]*?'(\w+)'\)", code)} - (
         set() if 'ScanOrder' in code else {'out_of_order'})
     assert [reason for reason in reasons if f'`{reason}`' not in text] == []

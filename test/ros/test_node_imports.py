@@ -17,7 +17,8 @@ HEAVY = ('torch', 'open3d', 'matplotlib', 'onnx', 'rosbags', 'mcap', 'typer', 'e
 
 @pytest.mark.parametrize('node', ['eq_perception.nodes.lidar_detector',
                                   'eq_perception.nodes.panoptic_segmenter',
-                                  'eq_navigation.nodes.graph_planner'])
+                                  'eq_navigation.nodes.graph_planner',
+                                  'eq_manipulation.nodes.pick_place_policy'])
 def test_node_imports_neither_torch_nor_offline_libraries(repository: Path, node: str) -> None:
     code = (f'import json, sys, {node}, onnxruntime;'
             f'print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))')

@@ -23,11 +23,14 @@ pytest.importorskip('rclpy', reason='needs ROS 2')
 from action_msgs.msg import GoalStatus
 from graph import ACTIVATE
 from graph import CONFIGURE
+from graph import DEACTIVATE
 from graph import Graph
 from policy_graph import block
 from policy_graph import camera_pose
 from policy_graph import EDGE
+from policy_graph import look
 from policy_graph import LOWER
+from policy_graph import mounted
 from policy_graph import NAME
 from policy_graph import PolicyGraph
 from policy_graph import SECOND
@@ -260,6 +263,30 @@ def test_a_policy_that_fails_publishes_nothing_and_the_node_gives_up(
     graph.state()
     policy.show(GOOD, 4 * SECOND)
     graph.wait(lambda: policy.result(policy.ask())[1].error_code == ResultCode.NONE, 'comes back')
+
+
+def test_a_replay_shows_asks_and_hears_the_node(policy: PolicyGraph, domain_id: int) -> None:
+    from rclpy.serialization import serialize_message
+
+    from eq_core.errors import EqError
+    from eq_ros.pick_place_client import PickPlaceClient
+    policy.start('use_sim_time:=true', 'max_age:=1.0')
+    heard: list[str] = []
+    with PickPlaceClient(NAME, lambda message: heard.append(message.topic), domain_id) as client:
+        client.wait_until_active(60., lambda: None)
+        assert client.ask(60., timeout=.1).error_code == ResultCode.NO_IMAGE
+        stamp = 3 * SECOND
+        client.play('tf_static', serialize_message(mounted()), stamp)
+        for key, message in look(stamp=stamp).items():
+            client.play(key, serialize_message(message), stamp)
+        client.play('points', b'', stamp)       # the node does not listen to them
+        assert client.wait(lambda: client.has_seen(stamp), 60.)
+        assert client.ask(60., count=1).picks.header.stamp.sec == 3
+        assert client.wait(lambda: client.balance.published == 1, 60.) and client.balance.balanced
+        assert client.wait(lambda: f'{NAME}/output/places' in heard, 60.)
+        assert policy.graph.change_state(DEACTIVATE)
+        with pytest.raises(EqError, match='takes no goals'):
+            client.ask(60.)
 
 
 def test_policies_and_parameters_that_make_no_sense_fail_to_configure(
