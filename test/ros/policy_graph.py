@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from fake_pick_place_policy import CONFIG
@@ -29,6 +30,8 @@ FRAME = 'camera_optical'
 EDGE, FOCAL, ABOVE = 96, 120., .6   # pixels, and the camera's height over the table [m]
 BLOCK = np.s_[30:36, 60:66]         # rows and columns of the picture, .05 m high
 SECOND = 10**9
+WITHOUT_OURS = 'EQ_TEST_WITHOUT_OUR_MSGS'
+AGAIN = 5.      # [s]; best effort may lose an image
 
 
 def camera_pose() -> np.ndarray:
@@ -129,10 +132,13 @@ class PolicyGraph:
         for name in wanted:
             graph.wait(lambda name=name: self.inputs[name].get_subscription_count() > 0, name)
         graph.wait(lambda: self.static.get_subscription_count() > 0, 'transforms')
+        generated = WITHOUT_OURS not in graph.environment
         for topic in self.heard:
-            graph.wait(lambda topic=topic: graph.node.count_publishers(f'{NAME}/{topic}') > 0,
-                       topic)
-        graph.wait(self.client.server_is_ready, 'action')
+            if generated or 'scored' not in topic:
+                graph.wait(lambda topic=topic: graph.node.count_publishers(f'{NAME}/{topic}') > 0,
+                           topic)
+        if generated:
+            graph.wait(self.client.server_is_ready, 'action')
         graph.state()
         return process
 
@@ -141,10 +147,17 @@ class PolicyGraph:
         self.static.publish(mounted())
 
     def show(self, told: int = GOOD, stamp: int = SECOND, **changes: Any) -> None:
-        """Publishes a look, and waits until the node has it."""
-        for key, message in look(told, stamp, **changes).items():
-            self.inputs[key].publish(message)
-        self.graph.wait(lambda: self.graph.values.get('view') == f'{stamp / SECOND:.3f}', 'view')
+        """Publishes a look, again if a part of it is lost, and waits until the node has it."""
+        last = -np.inf
+
+        def seen() -> bool:
+            nonlocal last
+            if time.monotonic() - last > AGAIN:
+                last = time.monotonic()
+                for key, message in look(told, stamp, **changes).items():
+                    self.inputs[key].publish(message)
+            return self.graph.values.get('view') == f'{stamp / SECOND:.3f}'
+        self.graph.wait(seen, 'view')
 
     def show_points(self, stamp: int = SECOND) -> Any:
         """Publishes the same as a cloud, and waits until the node has it."""

@@ -36,6 +36,7 @@ from policy_graph import PolicyGraph
 from policy_graph import SECOND
 from policy_graph import table
 from policy_graph import UPPER
+from policy_graph import WITHOUT_OURS
 from rosgraph_msgs.msg import Clock
 
 from eq_core.geometry.heightmap import HeightMap
@@ -204,6 +205,26 @@ def test_every_look_is_planned_on_if_told_so_and_those_without_partners_are_coun
     assert int(values['published']) == published and graph.balance() == 0
     # Those that still waited are older than the whole look
     assert int(values['dropped.unpaired']) > 10
+
+
+def test_without_generated_messages_every_look_can_be_planned_on(policy: PolicyGraph) -> None:
+    graph = policy.graph
+    graph.environment[WITHOUT_OURS] = '1'
+    policy.start('continuous:=true')
+    policy.mount()
+    assert 'eq_msgs is not installed: no action to plan' in graph.log()
+    stamp = 1
+
+    def answered() -> bool:
+        nonlocal stamp
+        stamp += 1
+        policy.show(stamp=stamp * SECOND)
+        return bool(policy.heard['output/picks'])
+    graph.wait(answered, 'poses')
+    assert len(policy.heard['output/picks'][0].poses) == 2
+    assert not policy.client.server_is_ready()
+    graph.settled()
+    assert graph.balance() == 0
 
 
 def test_a_look_grows_old_planning_takes_too_long_and_nobody_may_want_it(
