@@ -7,19 +7,25 @@ import threading
 from typing import Any
 
 from lifecycle_msgs.srv import GetState
+import numpy as np
+from numpy.typing import NDArray
 from rclpy.action import ActionClient
+from rclpy.serialization import serialize_message
 from rclpy.task import Future
 from rosgraph_msgs.msg import Clock
 
 from eq_core.errors import ConfigError
 from eq_core.errors import EqError
+from eq_core.geometry.points import Points
 from eq_ros import qos
 from eq_ros.messages import CameraInfo
 from eq_ros.messages import Image
 from eq_ros.messages import PlanPickPlace
 from eq_ros.messages import PointCloud2
+from eq_ros.messages import pointcloud2
 from eq_ros.messages import TFMessage
 from eq_ros.messages import Time
+from eq_ros.pointcloud2 import encode
 from eq_ros.recorder import RecordedMessage
 from eq_ros.recorder import Recorder
 from eq_ros.replay_client import DIAGNOSTICS_TYPE
@@ -91,6 +97,21 @@ class PickPlaceClient(ReplayClient):
         self._clock.publish(Clock(clock=Time(sec=stamp // 10**9, nanosec=stamp % 10**9)))
         if key in self._publishers:
             self._publishers[key].publish(data)
+
+    def show(self, xyz: NDArray[np.floating], color: NDArray[np.floating], frame_id: str,
+             stamp: int) -> None:
+        """Publishes a coloured cloud, its time first.
+
+        Args:
+            xyz: (N, 3) [m].
+            color: (N, 3) in [0, 1].
+            frame_id: Frame of the points.
+            stamp: Simulated time [ns].
+        """
+        red, green, blue = np.rint(255 * np.asarray(color)).astype(np.uint32).T
+        cloud = encode(Points.from_xyz(xyz, frame_id=frame_id, stamp=stamp), {
+            'rgb': (red << 16 | green << 8 | blue).view(np.float32)})
+        self.play('points', serialize_message(pointcloud2(cloud)), stamp)
 
     def has_seen(self, stamp: int) -> bool:
         """Whether the newest look that the node tells of is of this time [ns]."""

@@ -106,7 +106,7 @@ def policy(
     peers: Annotated[bool, typer.Option(help='Whether the plain twin is trained, too.')] = True,
     threads: Threads = 1,
     quick: Annotated[bool, typer.Option(
-        help='Fewer episodes, no peers; the result is not stored.')] = False,
+        help='Fewer episodes of the shipped policy, no peers; the result is not stored.')] = False,
     json: Json = False,
 ) -> None:
     """Lets a policy of pick and place act in unseen episodes, its plain twin beside it.
@@ -120,7 +120,7 @@ def policy(
     count = scenes or (10 if quick else 100)
     with console.status(task) as status:
         result = bench_task(task, demos, count, list(range(seeds)), peers and not quick, threads,
-                            status.update)
+                            status.update, quick)
     name = f'bench_policy_{task.replace("-", "_")}_{demos}'
     _finish(name, result, 0, quick, json, f'pick and place, {task}, {demos} demonstrations')
 

@@ -45,8 +45,9 @@ def demo(
 ) -> None:
     """Plays a recording through a live ROS 2 graph and writes a report.
 
-    Without --bag a labelled street is simulated on first use and kept in runs/recordings, and a
-    robot's goals in a maze are played through the planner as well.
+    Without --bag a labelled street is simulated on first use and kept in runs/recordings; a
+    robot's goals in a maze are played through the planner, and a policy of pick and place acts
+    on a simulated table, as well.
     """
     from eq_eval.cli.output import emit
     from eq_eval.cli.replay import progress_bar
@@ -69,9 +70,10 @@ def demo(
     with progress_bar() as tell:
         path = bag or simulated_street(RUNS / 'recordings', min(scans, limit or scans), tell)
         walk = demo_walk(RUNS / 'recordings') if bag is None else None
+        policy = demo_policy() if bag is None else None
         job = Job(path, target, shlex.join(['eq', *sys.argv[1:]]),
                   options, topic, labels=labels, turn=bag is None,
-                  panoptic=segmenting(options, panoptic, panoptic_model), walk=walk)
+                  panoptic=segmenting(options, panoptic, panoptic_model), walk=walk, policy=policy)
         result = run_job(job, tell)
     point_latest(target)
     emit(result if json else short(result), json, f'demo on {result["recording"]}')
@@ -133,6 +135,20 @@ def demo_walk(folder: Path) -> Path:
         shutil.rmtree(path, ignore_errors=True)
         record_walk(draft).rename(path)
     return path
+
+
+def demo_policy() -> Path | None:
+    """The policy that acts in the demo, None where it is not shipped or cannot be asked."""
+    from eq_core.errors import ConfigError
+    from eq_eval.replay.pick_place import TASK
+    from eq_ros.messages import PlanPickPlace
+    from eq_ros.transport import shared_file
+
+    try:
+        manifest = shared_file(f'models/{TASK}/scene/manifest.json')
+    except ConfigError:
+        return None
+    return manifest.parents[1] if PlanPickPlace is not None else None
 
 
 def point_latest(target: Path) -> None:

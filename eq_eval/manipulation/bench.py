@@ -15,6 +15,7 @@ from eq_core.groups.so2_fourier import circular_harmonics
 from eq_eval.manipulation.evaluation import evaluate
 from eq_eval.manipulation.evaluation import summarize
 from eq_eval.manipulation.learning import open_or_learn
+from eq_eval.manipulation.learning import shipped_policy
 from eq_eval.manipulation.tasks import open_task
 from eq_manipulation.planar.correlation import correlate
 from eq_manipulation.planar.correlation import fiber_kernels
@@ -27,13 +28,13 @@ REPEATS = 10    # of each timed step
 Say = Callable[[str], None]
 
 
-def test_seeds(count: int) -> list[int]:
+def unseen_seeds(count: int) -> list[int]:
     """Seeds of episodes that no policy was shown: the first odd numbers."""
     return [2 * number + 1 for number in range(count)]
 
 
 def bench_task(name: str, demos: int, scenes: int, seeds: list[int], peers: bool, threads: int,
-               say: Say) -> dict[str, Any]:
+               say: Say, quick: bool = False) -> dict[str, Any]:
     """Trains what was not trained before, and runs unseen episodes.
 
     Args:
@@ -44,6 +45,7 @@ def bench_task(name: str, demos: int, scenes: int, seeds: list[int], peers: bool
         peers: Whether the plain twin is measured as well.
         threads: Of training and inference.
         say: Told what is done.
+        quick: Whether a shipped policy is measured where there is one, and nothing trained.
 
     Returns:
         ``success`` (mean reward x 100 over seeds and scenes), ``success_strict``, ``scenes``,
@@ -57,14 +59,19 @@ def bench_task(name: str, demos: int, scenes: int, seeds: list[int], peers: bool
                 continue
             rows = []
             for seed in seeds:
-                policy, folder, training = open_or_learn(
-                    name, demos, group, seed, threads, progress=partial(_training, say, label))
-                episodes = evaluate(policy, task, test_seeds(scenes),
-                                    partial(_episodes, say, label, scenes),
-                                    folder / 'episodes.jsonl')
+                shipped = shipped_policy(name, demos) if quick else None
+                if shipped is None:
+                    policy, folder, training = open_or_learn(
+                        name, demos, group, seed, threads, progress=partial(_training, say, label))
+                    kept = folder / 'episodes.jsonl'
+                else:
+                    policy = PlanarPolicy.from_bundle(shipped, threads=threads)
+                    kept, training = None, {'shipped': shipped.name}
+                episodes = evaluate(policy, task, unseen_seeds(scenes),
+                                    partial(_episodes, say, label, scenes), kept)
                 rows.append({**summarize(episodes), 'training': training, 'seed': seed})
                 if label == 'ours' and seed == seeds[0]:
-                    task.reset(test_seeds(1)[0])
+                    task.reset(unseen_seeds(1)[0])
                     answers['timing'] = correlation_times(policy, task.look())
                 policy.close()
             answers[label] = _joined(rows)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eq_core.errors import ConfigError
+from eq_core.runtime import Bundle
 from eq_eval.manipulation.demonstrations import Demonstration
 from eq_eval.manipulation.tasks import demonstrations_of
 from eq_eval.training.export import export_policy
@@ -23,6 +25,7 @@ from eq_manipulation.planar.policy import PlanarPolicy
 from eq_manipulation.planar.preprocess import cut_crop
 from eq_manipulation.planar.preprocess import pick_corner
 from eq_manipulation.planar.preprocess import scene_picture
+from eq_ros.transport import shared_file
 
 TWIN_ROTATIONS = 36     # as published
 POLICIES = Path('runs/policies')
@@ -77,9 +80,19 @@ def policy_folder(recipe: PolicyRecipe) -> Path:
                        f'_{recipe.seed}_{recipe.iterations}')
 
 
+def shipped_policy(task: str, demos: int) -> Path | None:
+    """Folder of the shipped policy that learned a task from as many episodes, if there is one."""
+    try:
+        folder = shared_file(f'models/{task.replace("-", "_")}/scene/manifest.json').parents[1]
+    except ConfigError:
+        return None
+    learned = Bundle.load(folder / 'scene').manifest.training['recipe']
+    return folder if (learned['task'], learned['demos']) == (task, demos) else None
+
+
 def open_or_learn(task: str, demos: int, group: str = 'C4', seed: int = 0, threads: int = 1,
                   iterations: int | None = None, progress: Progress | None = None
-                  ) -> tuple[PlanarPolicy, Path, dict[str, float]]:
+                  ) -> tuple[PlanarPolicy, Path, dict[str, Any]]:
     """Opens a policy that was trained before, or trains it now.
 
     Args:

@@ -32,7 +32,8 @@ def report_inputs(recording: Recording, run: ReplayRun, options: ReplayOptions,
                   result: Mapping[str, Any], command: str, damages: Sequence[str] = (),
                   scores_text: str = '', rotation: RotationCurve | None = None,
                   panoptic: PanopticInputs | None = None,
-                  planning: Mapping[str, Any] | None = None) -> ReportInputs:
+                  planning: Mapping[str, Any] | None = None,
+                  pick_place: Mapping[str, Any] | None = None) -> ReportInputs:
     """Gathers what the report of a replay shows.
 
     Args:
@@ -46,6 +47,7 @@ def report_inputs(recording: Recording, run: ReplayRun, options: ReplayOptions,
         rotation: The rotation curve, if there is one.
         panoptic: What the segmenter made of it, if it was played through that too.
         planning: What the planner made of a recording of maps, if one was played.
+        pick_place: What a policy did on a simulated table, if it was let.
     """
     return ReportInputs(
         title=recording.name, lead=_lead(recording, run, options, panoptic is not None),
@@ -56,7 +58,7 @@ def report_inputs(recording: Recording, run: ReplayRun, options: ReplayOptions,
         scenes=_scenes(run), scores=result.get('scores'), scores_text=scores_text,
         rotation=rotation, model=model_facts(options), versions=_versions(run),
         notes=_notes(recording, run, result, damages, panoptic), panoptic=panoptic,
-        planning=planning)
+        planning=planning, pick_place=pick_place)
 
 
 def manifest_of(options: ReplayOptions) -> Manifest | None:

@@ -74,6 +74,7 @@ def _page(inputs: ReportInputs) -> dict[str, Any]:
         'accounting': _balances(inputs),
         **_pictures(inputs),
         'panoptic': panoptic_page(panoptic) if panoptic else None, 'planning': inputs.planning,
+        'pick_place': inputs.pick_place,
         'most_scenes': max(len(inputs.scenes), len(panoptic.scenes) if panoptic else 0),
         'hero': perspective_picture(hero) if hero else None,
         'hero_text': f'{hero.title.capitalize()} from a camera that follows the sensor.'

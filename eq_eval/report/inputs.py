@@ -73,6 +73,8 @@ class ReportInputs:
         panoptic: The same recording through the panoptic segmenter, None where it was not played.
         planning: What `report.planning.planning_section` makes of a recording of maps and goals,
             None where none was played.
+        pick_place: What `report.pick_place.pick_place_section` makes of episodes, None where none
+            were played.
     """
 
     title: str
@@ -89,3 +91,4 @@ class ReportInputs:
     notes: Sequence[str] = ()
     panoptic: PanopticInputs | None = None
     planning: Mapping[str, Any] | None = None
+    pick_place: Mapping[str, Any] | None = None

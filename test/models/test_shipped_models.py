@@ -9,13 +9,23 @@ import pytest
 
 from eq_core.runtime import Bundle
 from eq_eval.cli.verify import verify_bundle
+from eq_eval.cli.verify import verify_parts
 from eq_eval.datasets.scan import LabeledScan
+from eq_eval.manipulation.bench import unseen_seeds
+from eq_eval.manipulation.evaluation import evaluate
+from eq_eval.manipulation.evaluation import summarize
+from eq_eval.manipulation.tabletop.tasks import make_task
 from eq_eval.panoptic_evaluation import turn_agreement
 from eq_eval.simulation import simulate_sequence
+from eq_manipulation.planar.policy import PARTS
+from eq_manipulation.planar.policy import PlanarPolicy
 from eq_perception.panoptic.segmenter import Segmenter
 
 GROUPS = {'lidar_detector': 'C4', 'panoptic_segmenter': 'C4', 'exploration_planner': 'D4',
           'graph_planner': 'D4', 'maze_planner': 'D4'}
+POLICIES = {'insert_l_block': 'insert-l-block', 'red_in_green': 'red-in-green', 'kit': 'kit',
+            'block_insertion': None, 'place_red_in_green': None, 'align_box_corner': None}
+BUNDLES = [*GROUPS, *(f'{name}/{part}' for name in POLICIES for part in PARTS)]
 
 
 @pytest.fixture(scope='module')
@@ -34,11 +44,30 @@ def test_graph_is_whole_and_turns_with_its_input(repository: Path, name: str) ->
 
 
 def test_every_shipped_model_is_looked_at(repository: Path) -> None:
-    assert {path.parent.name for path in (repository / 'models').glob('*/manifest.json')} == set(
-        GROUPS)
+    models = repository / 'models'
+    assert {path.parent.relative_to(models).as_posix() for path in
+            models.rglob('manifest.json')} == set(BUNDLES)
 
 
-@pytest.mark.parametrize('name', GROUPS)
+@pytest.mark.parametrize('name', POLICIES)
+def test_policies_keep_their_laws_at_quarter_turns(repository: Path, name: str) -> None:
+    folder = repository / 'models' / name
+    result = verify_parts(folder, [folder / part for part in PARTS], 'onnxruntime', 1)
+    assert result['ok'], result['problems']
+    assert result['pick_error'] <= 1e-4
+    assert result['place_error'] <= 1e-4
+
+
+@pytest.mark.parametrize(('name', 'task'), [item for item in POLICIES.items() if item[1]])
+def test_policies_solve_tables_that_they_were_not_shown(
+        repository: Path, name: str, task: str) -> None:
+    pytest.importorskip('open3d', reason='Open3D missing')
+    policy = PlanarPolicy.from_bundle(repository / 'models' / name)
+    found = summarize(evaluate(policy, make_task(task), unseen_seeds(10)))
+    assert found['success'] >= 80
+
+
+@pytest.mark.parametrize('name', BUNDLES)
 def test_manifest_tells_how_the_weights_came_to_be(repository: Path, name: str) -> None:
     manifest = Bundle.load(repository / 'models' / name).manifest
     assert manifest.license == 'Apache-2.0'

@@ -1,0 +1,208 @@
+"""Lets the live policy act on a simulated table: shows it clouds, asks, and moves what it says.
+
+The simulated arm knows only what comes over topics and the action, as a robot would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+import json
+from pathlib import Path
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from eq_core.errors import EqError
+from eq_core.geometry.heightmap import fuse_views
+from eq_core.geometry.heightmap import HeightMap
+from eq_core.geometry.rgbd import RgbdView
+from eq_eval.manipulation.tabletop.tasks import make_task
+from eq_eval.manipulation.tabletop.tasks import TabletopTask
+from eq_eval.manipulation.tabletop.world import WORKSPACE
+from eq_eval.replay.environment import applied
+from eq_eval.replay.environment import free_domain_id
+from eq_eval.replay.environment import graph_environment
+from eq_eval.replay.node_process import NodeProcess
+from eq_eval.replay.output_bag import OutputBag
+from eq_eval.replay.runner import Progress
+from eq_manipulation.outcome import ResultCode
+
+MODULE, NAME = 'eq_manipulation.nodes.pick_place_policy', 'pick_place_policy'
+TASK, SEEDS = 'kit', (1, 3)
+PATIENCE = 60.          # for the node to become active, and for each answer [s]
+AGAIN = 2.              # a look that may have been lost is shown again after this [s]
+DIAGNOSTICS_PERIOD = .1     # [s]
+SECOND = 10**9
+
+Double = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Act:
+    """One question to the policy, and what came of it.
+
+    Attributes:
+        episode: Seed of the episode.
+        table: What was seen.
+        pick: (4, 4) pose, None where the policy refused.
+        place: Likewise.
+        scores: Of both.
+        reason: Name of the code that it refused with; empty with an answer.
+        reward: What it earned.
+    """
+
+    episode: int
+    table: HeightMap
+    pick: Double | None
+    place: Double | None
+    scores: tuple[float, float]
+    reason: str
+    reward: float
+
+
+@dataclass(frozen=True, eq=False)
+class PickPlaceRun:
+    """Some episodes.
+
+    Attributes:
+        task: Its name.
+        acts: In order.
+        ends: What the table looks like at the end of each episode, by its seed.
+        result: The balance, as `eq demo --json` prints it.
+    """
+
+    task: str
+    acts: Sequence[Act]
+    ends: Mapping[int, HeightMap]
+    result: Mapping[str, Any]
+
+
+def play_episodes(model: Path, out: Path, progress: Progress = lambda done, total, text: None,
+                  task_name: str = TASK, seeds: Sequence[int] = SEEDS,
+                  parameters: Mapping[str, str] | None = None, domain_id: int | None = None
+                  ) -> PickPlaceRun:
+    """Plays episodes of an embedded task with the node in a process of its own.
+
+    Writes `outputs/` (a rosbag2 recording of all that the node said), `acts.json` and `node.log`
+    to `out`.
+
+    Args:
+        model: Folder of the policy.
+        out: An existing folder.
+        progress: Told episodes done, episodes in all, and what is going on.
+        task_name: Name of the task.
+        seeds: Of the episodes; odd ones were shown to no policy.
+        parameters: Parameters of the node, name to text as on the command line.
+        domain_id: DDS domain; one that nobody uses if None.
+
+    Raises:
+        EqError: The node cannot be started, or ended, or does not answer.
+    """
+    from eq_ros.pick_place_client import PickPlaceClient
+    from eq_ros.recorder import RecordedMessage
+
+    settings = {'use_sim_time': 'true', 'diagnostics_period': str(DIAGNOSTICS_PERIOD),
+                'model_path': str(model.resolve()), 'input': 'points', 'max_age': '0.0',
+                'workspace_frame': 'table', 'workspace_lower': str(list(WORKSPACE.lower)),
+                'workspace_upper': str(list(WORKSPACE.upper)), **(parameters or {})}
+    arguments = ['--ros-args', '-r', f'__node:={NAME}']
+    for name, value in settings.items():
+        arguments += ['-p', f'{name}:={value}']
+    domain = free_domain_id() if domain_id is None else domain_id
+    environment = graph_environment(domain, out / 'log')
+    now = [SECOND]
+
+    def keep(message: RecordedMessage) -> None:
+        output.write(message.topic, message.type_name, now[0], message.data)
+    acts: list[Act] = []
+    ends: dict[int, HeightMap] = {}
+    task = make_task(task_name)
+    with applied(environment), OutputBag(out / 'outputs') as output, NodeProcess(
+            MODULE, arguments, out / 'node.log', environment) as process, PickPlaceClient(
+            f'/{NAME}', keep, domain, 'points') as client:
+        progress(0, len(seeds), 'starting policy')
+        client.wait_until_active(PATIENCE, process.check)
+        for done, seed in enumerate(seeds, start=1):
+            task.reset(seed)
+            acts += _episode(client, task, seed, now, process)
+            ends[seed] = task.look()
+            progress(done, len(seeds), 'picking and placing')
+        _hear(client)
+        balance = client.balance
+    answered = sum(act.pick is not None for act in acts)
+    result = {'task': task_name, 'episodes': len(seeds), 'asked': len(acts),
+              'received': balance.received, 'published': balance.published,
+              'dropped': dict(balance.dropped), 'in_flight': balance.in_flight,
+              'accounted': balance.balanced and balance.received == len(acts)
+              and balance.published == answered,
+              'success': 100 * sum(act.reward for act in acts) / len(seeds),
+              'latency_p50_ms': balance.latency.get('total', {}).get('p50'),
+              'node_latency_ms': balance.latency}
+    (out / 'acts.json').write_text(json.dumps([
+        {'episode': act.episode, 'pick': None if act.pick is None else act.pick.tolist(),
+         'place': None if act.place is None else act.place.tolist(), 'scores': act.scores,
+         'reason': act.reason, 'reward': act.reward} for act in acts], indent=1) + '\n')
+    return PickPlaceRun(task_name, acts, ends, result)
+
+
+def _episode(client: Any, task: TabletopTask, seed: int, now: list[int], process: NodeProcess
+             ) -> list[Act]:
+    """Looks, asks and moves until the task is done or the policy refuses.
+
+    Raises:
+        EqError: There is no answer in time.
+    """
+    acts: list[Act] = []
+    for _ in range(task.max_steps):
+        now[0] += SECOND
+        views = task.views()
+        _show(client, views, now[0], process)
+        answer, table = client.ask(PATIENCE, count=1), fuse_views(views, WORKSPACE)
+        if answer.error_code:
+            acts.append(Act(seed, table, None, None, (0., 0.),
+                            ResultCode(answer.error_code).name.lower(), 0.))
+            break
+        pick, place = _matrix(answer.pick.pose), _matrix(answer.place.pose)
+        reward, over = task.step(pick, place)
+        acts.append(Act(seed, table, pick, place, (float(answer.pick_scores[0]),
+                                                   float(answer.place_scores[0])), '', reward))
+        if over:
+            break
+    return acts
+
+
+def _show(client: Any, views: Sequence[RgbdView], stamp: int, process: NodeProcess) -> None:
+    """Publishes what all cameras see as one cloud, and waits until the node has it.
+
+    Raises:
+        EqError: The node does not hear it.
+    """
+    xyz, color = (np.concatenate(part) for part in zip(
+        *(view.points() for view in views), strict=True))
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        client.show(xyz, color, views[0].frame_id, stamp)
+        if client.wait(lambda: client.has_seen(stamp), AGAIN):
+            return
+        process.check()
+    raise EqError(f'{NAME} has not seen a cloud within {PATIENCE:g} s:\n{process.tail()}')
+
+
+def _hear(client: Any) -> None:
+    """Waits until the node has said how it is after the last answer."""
+    for _ in range(2):
+        since = time.monotonic_ns()
+        client.wait(lambda since=since: client.balance_time > since, PATIENCE)
+
+
+def _matrix(pose: Any) -> Double:
+    matrix = np.eye(4)
+    turn = pose.orientation
+    matrix[:3, :3] = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix()
+    matrix[:3, 3] = pose.position.x, pose.position.y, pose.position.z
+    return matrix
