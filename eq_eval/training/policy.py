@@ -20,16 +20,41 @@ from eq_manipulation.planar.losses import place_loss
 from eq_manipulation.planar.losses import place_scores
 from eq_manipulation.planar.model import PlanarNetworks
 
+MOMENTUM = .05      # of normalisation; batches are small
 
-def policy_losses(model: nn.Module, batch: PolicyBatch) -> dict[str, Tensor]:
-    """Returns the losses of pick and place, their sum under ``'total'``."""
+
+def policy_losses(model: nn.Module, batch: PolicyBatch, settled: bool = False
+                  ) -> dict[str, Tensor]:
+    """Returns the losses of pick and place, their sum under ``'total'``.
+
+    Args:
+        model: The networks.
+        batch: Some demonstrations.
+        settled: Whether normalisation goes by its moving statistics. A batch is two tables, and
+            a crop is looked at alone: statistics of its own tell an object by themselves, and
+            would not be there when the policy acts.
+    """
+    for norm in _norms(model) if settled else ():
+        norm.eval()
     scene = model.scene(batch.picture)
     pick = pick_loss(scene['pick'], batch.pick)
     place = sum((place_loss(place_scores(phi, crop, model.crop), corner, angle)
-                 for phi, crop, corner, angle in zip(
+                 for phi, crop, corner, angle, placing in zip(
                      scene['place_features'], batch.crop, batch.corner, batch.angle,
-                     strict=True)), pick.new_zeros(())) / len(batch.angle)
+                     batch.placing, strict=True) if placing),
+                pick.new_zeros(())) / len(batch.angle)
     return {'pick': pick, 'place': place, 'total': pick + place}
+
+
+def _networks(recipe: PolicyRecipe) -> PlanarNetworks:
+    model = PlanarNetworks(recipe.policy)
+    for norm in _norms(model):
+        norm.momentum = MOMENTUM
+    return model
+
+
+def _norms(model: nn.Module) -> list[nn.BatchNorm2d]:
+    return [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
 def train_policy(recipe: PolicyRecipe, shown: Sequence[Demonstration], folder: Path,
@@ -42,5 +67,6 @@ def train_policy(recipe: PolicyRecipe, shown: Sequence[Demonstration], folder: P
         folder: Keeps checkpoint and log.
         progress: Called with step and losses now and then.
     """
-    training = Training(recipe, lambda: PlanarNetworks(recipe.policy), policy_losses)
+    training = Training(recipe, lambda: _networks(recipe), lambda model, batch: policy_losses(
+        model, batch, training.step >= recipe.settled * recipe.iterations))
     return run_training(training, PolicyStream(shown, recipe), folder, progress)

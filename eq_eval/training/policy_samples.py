@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from torch import Tensor
 from eq_eval.manipulation.demonstrations import Demonstration
 from eq_eval.manipulation.face import picked_face
 from eq_eval.training.rearrange import find_thing
+from eq_eval.training.rearrange import put_copy
 from eq_eval.training.rearrange import put_elsewhere
 from eq_eval.training.rearrange import Thing
 from eq_eval.training.recipe import PolicyRecipe
@@ -24,6 +26,7 @@ from eq_manipulation.planar.preprocess import GREY
 from eq_manipulation.planar.preprocess import HEIGHT_SCALE
 from eq_manipulation.planar.preprocess import scene_picture
 
+HEIGHT = 3      # channel of the heights
 TRIES = 50      # of a random motion that keeps pick and place in the picture
 
 Double = NDArray[np.float64]
@@ -40,6 +43,7 @@ class PolicyBatch:
         corner: (B, 2) row and column where that point goes, whole at the corners of feature
             cells.
         angle: (B,) how far the object is turned [rad].
+        placing: (B,) whether the place is taught; not where a copy lies on it.
     """
 
     picture: Tensor
@@ -47,6 +51,7 @@ class PolicyBatch:
     crop: Tensor
     corner: Tensor
     angle: Tensor
+    placing: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +100,8 @@ class PolicyStream:
         rows, last = [], self._config.size // STRIDE - 1
         for _ in range(self._recipe.batch_size):
             shown = self._shown[rng.integers(len(self._shown))]
+            if done := rng.random() < self._recipe.finished:
+                shown = _finished(shown)
             if rng.random() < self._recipe.rearrange:
                 shown = _rearranged(shown, rng)
             shown = _moved(shown, self._recipe, rng)
@@ -106,7 +113,7 @@ class PolicyStream:
             target = shown.place + _turn(shown.turn) @ (near - shown.pick)
             crop = cut_crop(shown.picture, (int(near[1]), int(near[0])), self._config)
             rows.append((shown.picture, _spread(shown, self._config.size // STRIDE), crop,
-                         target[::-1] / STRIDE, shown.turn % (2 * np.pi)))
+                         target[::-1] / STRIDE, shown.turn % (2 * np.pi), not done))
         return PolicyBatch(*(torch.from_numpy(np.stack(part).astype(np.float32))
                              for part in zip(*rows, strict=True)))
 
@@ -125,6 +132,15 @@ def _of(shown: Demonstration, config: PlanarConfig) -> _Shown:
                        config.resolution)
     return _Shown(picture, pick, place, float(np.arctan2(motion[1, 0], motion[0, 0])), face,
                   weight, thing)
+
+
+def _finished(shown: _Shown) -> _Shown:
+    """Puts a copy of the object at its place; the object itself is still to be picked."""
+    if shown.thing is None:
+        return shown
+    middle = _turn(shown.turn) @ (shown.thing.middle[::-1] + .5 - shown.pick) + shown.place
+    target = np.floor(middle[::-1]).astype(np.int64)
+    return replace(shown, picture=put_copy(shown.picture, shown.thing, target, shown.turn, HEIGHT))
 
 
 def _rearranged(shown: _Shown, rng: np.random.Generator) -> _Shown:

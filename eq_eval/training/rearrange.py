@@ -2,7 +2,8 @@
 
 What was shown holds wherever the object and its place lie, each for itself. Turning and moving
 the whole picture does not teach that: in every copy the object lies beside its place as it did
-when it was shown, and a network may learn to find the one by the other.
+when it was shown, and a network may learn to find the one by the other. Nor does one action teach
+that what lies where it belongs is not picked again; a copy of the object at its place does.
 """
 
 from __future__ import annotations
@@ -91,6 +92,35 @@ def put_elsewhere(picture: Float, thing: Thing, middle: NDArray[np.int64], turn:
         Another (C, H, W).
     """
     moved = np.where(thing.mask, thing.ground[:, None, None], picture)
+    target, source = _cells(thing, middle, turn)
+    moved[:, *target] = picture[:, *source]
+    return moved
+
+
+def put_copy(picture: Float, thing: Thing, middle: NDArray[np.int64], turn: float,
+             level: int) -> Float:
+    """Adds a copy of a thing, on top of what is there.
+
+    Args:
+        picture: (C, H, W).
+        thing: What is copied.
+        middle: Row and column where the middle of the copy goes.
+        turn: How far it is turned from columns to rows [rad].
+        level: Channel of the heights.
+
+    Returns:
+        Another (C, H, W).
+    """
+    target, source = _cells(thing, middle, turn)
+    added = picture.copy()
+    added[:, *target] = picture[:, *source]
+    added[level, *target] += np.median(picture[level, *target]) - thing.ground[level]
+    return added
+
+
+def _cells(thing: Thing, middle: NDArray[np.int64], turn: float
+           ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns (2, K) that a moved thing covers, and where they were before."""
     span = np.arange(-np.ceil(thing.reach), np.ceil(thing.reach) + 1)
     rows, columns = (axis.ravel() for axis in np.meshgrid(span, span, indexing='ij'))
     cos, sin = np.cos(turn), np.sin(turn)
@@ -99,7 +129,7 @@ def put_elsewhere(picture: Float, thing: Thing, middle: NDArray[np.int64], turn:
     target = np.stack([rows, columns]).astype(np.int64) + np.asarray(middle)[:, None]
     known = np.ones(len(rows), bool)
     for axis, edge in enumerate(thing.mask.shape):
-        known &= (source[axis] >= 0) & (source[axis] < edge)
+        for cells in (source, target):
+            known &= (cells[axis] >= 0) & (cells[axis] < edge)
     known[known] = thing.mask[tuple(source[:, known])]
-    moved[:, *target[:, known]] = picture[:, *source[:, known]]
-    return moved
+    return target[:, known], source[:, known]

@@ -144,6 +144,9 @@ class PolicyRecipe(TrainingRecipe):
         shift: They are moved by up to so much along each axis [m].
         scale: Logarithm by which they are scaled at most, as things come in several sizes.
         rearrange: Share of the samples whose object is put elsewhere, its place staying.
+        finished: Share of the samples in which a copy of the object lies at its place, so that it
+            is learned not to pick there; the place is not taught by them.
+        settled: Part of the steps after which normalisation goes by its moving statistics.
         brightness: Logarithm by which all colours are scaled at most.
         tint: Logarithm by which each colour channel is scaled at most beyond that.
         height_scale: Logarithm by which heights are scaled at most.
@@ -156,6 +159,8 @@ class PolicyRecipe(TrainingRecipe):
     shift: float = .1
     scale: float = .2
     rearrange: float = .5
+    finished: float = .2
+    settled: float = .3
     brightness: float = .2
     tint: float = .1
     height_scale: float = .5
