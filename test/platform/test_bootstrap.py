@@ -141,7 +141,7 @@ def test_every_requirement_is_pinned(repository: Path) -> None:
                  if line and not line.startswith('#')]
         assert names
         for name in names:
-            assert re.split('[[<; ]', name.lower())[0] in pins, (group, name)
+            assert re.split(r'[\[<; ]', name.lower())[0] in pins, (group, name)
 
 
 def test_robot_requirements_hold_no_ros_wheel_and_no_torch(repository: Path) -> None:
