@@ -145,13 +145,14 @@ def heightmap_of_points(xyz: NDArray[np.floating], color: NDArray[np.floating],
     _, rows, columns = workspace.shape
     inside = workspace.contains(xyz)
     xyz, color = xyz[inside], color[inside]
-    order = np.argsort(xyz[:, 2], kind='stable')    # later ones, the higher, overwrite
-    cell = np.rint(workspace.cell(xyz[order])).astype(np.int64)
-    column, row = cell[:, 0].clip(0, columns - 1), cell[:, 1].clip(0, rows - 1)
-    height = np.zeros((rows, columns), np.float32)
-    colors = np.zeros((rows, columns, 3), np.float32)
-    seen = np.zeros((rows, columns), bool)
-    height[row, column] = xyz[order, 2] - workspace.lower[2]
-    colors[row, column] = color[order]
-    seen[row, column] = True
-    return HeightMap(height, colors, seen, workspace, frame_id, stamp)
+    cell = np.rint(workspace.cell(xyz)[:, :2]).astype(np.int64)
+    flat = cell[:, 1].clip(0, rows - 1) * columns + cell[:, 0].clip(0, columns - 1)
+    top = np.full(rows * columns, -np.inf, xyz.dtype)
+    np.maximum.at(top, flat, xyz[:, 2])
+    highest = np.flatnonzero(xyz[:, 2] == top[flat])
+    colors = np.zeros((rows * columns, 3), np.float32)
+    colors[flat[highest]] = color[highest]
+    seen = np.isfinite(top)
+    height = np.where(seen, top - workspace.lower[2], 0)
+    return HeightMap(height.reshape(rows, columns), colors.reshape(rows, columns, 3),
+                     seen.reshape(rows, columns), workspace, frame_id, stamp)
