@@ -10,6 +10,7 @@ from typing import Any
 from eq_core.errors import ConfigError
 from eq_eval.training.augmentation import Augmentation
 from eq_manipulation.planar.config import PlanarConfig
+from eq_manipulation.spatial.config import SpatialConfig
 from eq_navigation.config import PlannerConfig
 from eq_navigation.config import ViewPlannerConfig
 from eq_perception.detection.config import DetectorConfig
@@ -167,4 +168,37 @@ class PolicyRecipe(TrainingRecipe):
     iterations: int = 600
     batch_size: int = 2
     learning_rate: float = 2e-3
+    averaging: float = .98
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpatialRecipe(TrainingRecipe):
+    """One training run of a spatial policy of pick and place.
+
+    Attributes:
+        policy: The networks.
+        task: What is learned.
+        demos: Episodes that were shown.
+        shift: Scenes are turned at random and moved by up to so much along each axis [m].
+        aside: Crops are centred within so much of the shown pick, along each axis [m].
+        kept: Least part of the points that is kept.
+        brightness: Logarithm by which all colours are scaled at most.
+        tint: Logarithm by which each colour channel is scaled at most beyond that.
+        coarse: Rotations that all places are compared at, the shown one and even ones.
+        fine: Poses around the shown one that it is compared with.
+    """
+
+    policy: SpatialConfig = field(default_factory=SpatialConfig)
+    task: str = ''
+    demos: int = 10
+    shift: float = .03
+    aside: float = .012
+    kept: float = .5
+    brightness: float = .2
+    tint: float = .1
+    coarse: int = 24
+    fine: int = 256
+    iterations: int = 800
+    batch_size: int = 2
+    learning_rate: float = 4e-3
     averaging: float = .98

@@ -1,1 +1,1 @@
-"""Pick and place in voxels, SE(3) x SE(3) bi-equivariant."""
+"""Pick and place on voxels, SE(3) x SE(3) bi-equivariant."""

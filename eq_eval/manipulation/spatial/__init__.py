@@ -1,0 +1,1 @@
+"""Simulated tasks of pick and place in which objects and targets are tilted every way."""

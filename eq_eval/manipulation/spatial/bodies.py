@@ -1,0 +1,83 @@
+"""Objects and targets of the spatial tasks, as triangle meshes about their own frames."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eq_eval.simulation.mesh import box
+from eq_eval.simulation.mesh import lathe
+from eq_eval.simulation.mesh import loft
+from eq_eval.simulation.mesh import merge
+from eq_eval.simulation.mesh import Mesh
+from eq_eval.simulation.mesh import tube
+
+PAINT = 'paint'
+SIDES = 24
+MUG_RADIUS, MUG_HALF, MUG_WALL = .035, .045, .004       # [m]
+HANDLE_REACH, HANDLE_RADIUS = .026, .006                # of its loop, of its tube [m]
+POST_RADIUS, POST_HALF = .008, .075                     # [m]
+ARM_HEIGHT, ARM_LENGTH, ARM_RADIUS = .05, .085, .006    # [m]
+PEG_RADIUS, PEG_HALF = .012, .05                        # [m]
+HOLE_RADIUS, HOLE_DEPTH = .015, .04                     # [m]
+HOLE_TILT = np.radians(25.)                             # from the normal of the block's top
+BLOCK = (.1, .08, .055)                                 # edges [m]
+
+Double = NDArray[np.float64]
+
+
+def mug() -> Mesh:
+    """A mug: axis z, opening at +z, handle at +x; its mirror plane is y = 0."""
+    inner = MUG_RADIUS - MUG_WALL
+    cup = lathe([[MUG_RADIUS, -MUG_HALF], [MUG_RADIUS, MUG_HALF], [inner, MUG_HALF],
+                 [inner, MUG_WALL - MUG_HALF]], PAINT, sides=SIDES)
+    bends = np.linspace(-np.pi / 2, np.pi / 2, 9)
+    middle = np.stack([MUG_RADIUS + HANDLE_REACH * 1.4 * np.cos(bends), 0 * bends,
+                       HANDLE_REACH * np.sin(bends)], -1)
+    around = 2 * np.pi * np.arange(8) / 8
+    outward = np.stack([np.cos(bends), 0 * bends, np.sin(bends)], -1)
+    rings = middle[:, None] + HANDLE_RADIUS * (
+        np.cos(around)[:, None] * outward[:, None] + np.sin(around)[:, None] * [0., 1., 0.])
+    return merge([cup, loft(rings, PAINT)])
+
+
+def rack() -> Mesh:
+    """A post along z on a square foot, with an arm along +y; its mirror plane is x = 0."""
+    return merge([
+        box((.08, .08, .012), (0, 0, -POST_HALF + .006), PAINT),
+        tube((0, 0, -POST_HALF), (0, 0, POST_HALF), POST_RADIUS, PAINT, 10),
+        tube((0, 0, ARM_HEIGHT), (0, ARM_LENGTH, ARM_HEIGHT), ARM_RADIUS, PAINT, 10)])
+
+
+def peg() -> Mesh:
+    """A peg: axis z, tip at -z, head at +z; a body of revolution."""
+    return lathe([[.7 * PEG_RADIUS, -PEG_HALF], [PEG_RADIUS, -PEG_HALF + .008],
+                  [PEG_RADIUS, .03], [.022, .032], [.022, PEG_HALF]], PAINT, sides=SIDES)
+
+
+def drilled_block() -> Mesh:
+    """A block with a blind hole in its top, tilted about y, and a ridge along its -x edge.
+
+    The axis of the hole leaves the top at the origin, along `hole_axis`. Mirror plane y = 0.
+    """
+    length, width, height = BLOCK
+    angle = 2 * np.pi * np.arange(SIDES) / SIDES
+    ray = np.stack([np.cos(angle), np.sin(angle)], -1)
+    reach = 1 / np.maximum(np.abs(ray[:, 0]) / (length / 2), np.abs(ray[:, 1]) / (width / 2))
+    outer = ray * reach[:, None]
+
+    def ring(outline: Double, z: float) -> Double:
+        return np.column_stack([outline, np.full(len(outline), z)])
+
+    # A tilted cylinder meets a level plane in an ellipse.
+    inner = ray * HOLE_RADIUS * [1 / np.cos(HOLE_TILT), 1.]
+    floor = -HOLE_DEPTH * np.cos(HOLE_TILT)
+    below = inner + [floor * np.tan(HOLE_TILT), 0.]
+    block = loft([ring(outer, -height), ring(outer, 0.), ring(inner, 0.), ring(below, floor)],
+                 PAINT)
+    return merge([block, box((.016, width, .02), (-length / 2 + .008, 0, .01), PAINT)])
+
+
+def hole_axis() -> Double:
+    """(3,) direction out of the hole of a drilled block."""
+    return np.array([np.sin(HOLE_TILT), 0., np.cos(HOLE_TILT)])

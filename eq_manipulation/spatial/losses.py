@@ -1,0 +1,104 @@
+"""Cross-entropy of shown picks and places (Fourier Transporter, section 4.3).
+
+A softmax over all of SE(3) is too large for every step; it is taken over all places at some
+rotations, and over some poses all around the shown one. The shown pose is among both.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import fft
+import torch
+from torch import nn
+from torch import Tensor
+
+from eq_manipulation.spatial.correlation import ball
+
+
+def turned(psi: Tensor, rotations: Tensor) -> Tensor:
+    """Makes turned copies psi(R^-1 x): (D, c, c, c) to (N, D, c, c, c), zero outside the ball."""
+    edge = psi.shape[-1]
+    inside, offset = ball(edge)
+    at = torch.from_numpy(offset).to(psi) @ rotations                       # R^-1 x
+    grid = (at / (edge / 2))[:, None, None]
+    copies = nn.functional.grid_sample(psi.expand(len(rotations), *psi.shape), grid,
+                                       align_corners=False)
+    whole = psi.new_zeros(len(rotations), len(psi), edge ** 3)
+    whole[:, :, torch.from_numpy(inside)] = copies[:, :, 0, 0]
+    return whole.reshape(len(rotations), len(psi), edge, edge, edge)
+
+
+def correlate(phi: Tensor, kernels: Tensor) -> Tensor:
+    """Correlates by FFT, as `correlation.correlate`.
+
+    Args:
+        phi: (D, n, n, n).
+        kernels: (K, D, c, c, c).
+
+    Returns:
+        (K, n + 1, n + 1, n + 1).
+    """
+    half, edge = kernels.shape[-1] // 2, phi.shape[-1]
+    size = (fft.next_fast_len(edge + 2 * half, True),) * 3
+    scene = torch.fft.rfftn(nn.functional.pad(phi, (half,) * 6), size)
+    product = (scene * torch.fft.rfftn(kernels, size).conj()).sum(1)
+    return torch.fft.irfftn(product, size)[:, :edge + 1, :edge + 1, :edge + 1]
+
+
+def pose_scores(phi: Tensor, psi: Tensor, rotations: Tensor, places: Tensor) -> Tensor:
+    """Scores of poses, as `correlation.pose_scores`: (P,)."""
+    inside, offset = ball(psi.shape[-1])
+    key = psi.reshape(len(psi), -1)[:, torch.from_numpy(inside)]
+    at = torch.from_numpy(offset).to(psi) @ rotations.transpose(1, 2) + places[:, None]
+    grid = (at / (phi.shape[-1] / 2))[None, :, :, None]
+    value = nn.functional.grid_sample(phi[None], grid, align_corners=False)[0, ..., 0]
+    return torch.einsum('dpk,dk->p', value, key)
+
+
+def pick_loss(pick: Tensor, cell: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy over all cells, and over rotations in the cells of the shown pick.
+
+    Args:
+        pick: (35, n, n, n) of one scene.
+        cell: (3,) float iz, iy, ix of the shown pick.
+        basis: (1 + N, 35) values of the Wigner basis at the shown rotation and at even ones.
+    """
+    position = -_expected(pick[0].reshape(-1).log_softmax(0).reshape(1, *pick.shape[1:]), cell)[0]
+    coefficients = _expected(pick[1:], cell)
+    logits = basis[:, 1:] @ coefficients
+    return position, torch.logsumexp(logits, 0) - logits[0]
+
+
+def place_losses(phi: Tensor, psi: Tensor, coarse: Tensor, fine: Tensor, fine_places: Tensor
+                 ) -> tuple[Tensor, Tensor]:
+    """Cross-entropy over all places at some rotations, and over poses near the shown one.
+
+    Args:
+        phi: (D, n, n, n) scene features.
+        psi: (D, c, c, c) crop features.
+        coarse: (N, 3, 3) rotations of the first, the shown one first.
+        fine: (M, 3, 3) rotations of the second, likewise.
+        fine_places: (M, 3) of those, x, y, z from the middle [feature cells].
+    """
+    scores = correlate(phi, turned(psi, coarse))
+    whole = scores.reshape(-1).log_softmax(0).reshape(scores.shape)
+    corner = fine_places[0].flip(0) + phi.shape[-1] / 2
+    near = pose_scores(phi, psi, fine, fine_places)
+    return -_expected(whole[:1], corner)[0], torch.logsumexp(near, 0) - near[0]
+
+
+def _expected(field: Tensor, at: Tensor) -> Tensor:
+    """Linear interpolation of (C, D, H, W) at iz, iy, ix: (C,).
+
+    As a target this shares the probability among the neighbours of what was shown, so that
+    fractions of cells are learned.
+    """
+    low = torch.floor(at)
+    rest, value = at - low, field.new_zeros(len(field))
+    size = field.shape[1:]
+    for step in np.ndindex(2, 2, 2):
+        weight = torch.where(torch.tensor(step).bool(), rest, 1 - rest).prod()
+        z, y, x = (min(max(int(number) + more, 0), edge - 1)
+                   for number, more, edge in zip(low, step, size, strict=True))
+        value = value + weight * field[:, z, y, x]
+    return value
