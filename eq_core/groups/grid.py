@@ -60,3 +60,29 @@ def act_on_field(field: NDArray, field_type: FieldType, element: int) -> NDArray
     matrix = field_type.representation.matrices[element].astype(field.dtype)
     split = moved.reshape(*batch, field_type.multiplicity, -1, height, width)
     return np.einsum('de,...mehw->...mdhw', matrix, split).reshape(field.shape)
+
+
+def turn_cube(grid: NDArray, rotation: NDArray) -> NDArray:
+    """Moves the cells of a cube by one of the 24 rotations that map it onto itself.
+
+    Args:
+        grid: (..., n, n, n), any dtype, indexed [iz, iy, ix].
+        rotation: (3, 3), one of `eq_core.groups.rotation_sets.cube_group`.
+
+    Returns:
+        Same shape and dtype, the turned cube (a view).
+
+    Raises:
+        ConfigError: The rotation does not map axes onto axes, or the grid is no cube.
+    """
+    whole = np.rint(rotation)
+    if np.abs(whole - rotation).max() > 1e-6 or not (np.abs(whole).sum(0) == 1).all():
+        raise ConfigError(f'only rotations of the cube turn its cells, got {rotation.tolist()}')
+    if len(set(grid.shape[-3:])) != 1:
+        raise ConfigError(f'a grid that turns must be a cube, got {grid.shape[-3:]}')
+    source = np.abs(whole).argmax(1)        # axis x, y, z that each axis is taken from
+    flipped = [axis for axis in range(3) if whole[axis, source[axis]] < 0]
+    lead = grid.ndim - 3
+    order = [lead + 2 - int(source[axis]) for axis in (2, 1, 0)]
+    moved = np.transpose(grid, (*range(lead), *order))
+    return np.flip(moved, [-1 - axis for axis in flipped])

@@ -23,6 +23,8 @@ from eq_core.groups.grid import act_on_field
 from eq_core.groups.grid import turn_grid
 from eq_core.groups.group import PlanarGroup
 from eq_core.groups.representation import vectors
+from eq_core.groups.so3_fourier import coefficient_count
+from eq_core.groups.wigner import wigner_matrices
 
 Array = NDArray[Any]
 D4 = PlanarGroup(4, mirrored=True)
@@ -84,6 +86,50 @@ class VectorField:
         """Moves the cells and turns the vectors in them."""
         field_type = vectors(D4, array.shape[-3] // 2, self.frequency)
         return act_on_field(array, field_type, _element(turns, mirror))
+
+
+@dataclass(frozen=True)
+class WignerField:
+    """(..., Q, n, n, n): functions of rotations at every voxel, by their Wigner coefficients.
+
+    Channels run over degrees l, then over the columns of c^l, then over its rows: each column is a
+    field of degree l of its own.
+    """
+
+    degree: int
+
+    def __post_init__(self) -> None:
+        """Checks the degree."""
+        _check_integer('degree', self.degree, 0)
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Needs a cube and as many channels as coefficients."""
+        _check_square(shape, 'wigner_field')
+        if len(shape) < 4 or shape[-4] != coefficient_count(self.degree):
+            raise BundleError(f'a wigner_field of degree {self.degree} needs '
+                              f'{coefficient_count(self.degree)} channels before its three axes, '
+                              f'got shape {tuple(shape)}')
+
+    def rotate(self, array: Array, turns: int, mirror: bool = False) -> Array:
+        """Moves the cells and turns the functions in them about z.
+
+        Raises:
+            BundleError: The world is mirrored; how functions of rotations behave is not told.
+        """
+        if mirror:
+            raise BundleError('a wigner_field has no law for mirrors')
+        moved = turn_grid(array, D4, _element(turns, False))
+        about = np.eye(3)
+        about[:2, :2] = D4.matrices[_element(turns, False)]
+        parts, start = [], 0
+        for matrix in wigner_matrices(about, self.degree):
+            edge = len(matrix)
+            part = moved[..., start:start + edge ** 2, :, :, :]
+            columns = part.reshape(*part.shape[:-4], edge, edge, *part.shape[-3:])
+            parts.append(np.einsum('mk,...nkzyx->...nmzyx', matrix.astype(array.dtype),
+                                   columns).reshape(part.shape))
+            start += edge ** 2
+        return np.concatenate(parts, -4)
 
 
 @dataclass(frozen=True)
@@ -165,7 +211,8 @@ class CellIndex:
 
 KINDS: dict[str, type[Any]] = {
     'invariant': Invariant, 'invariant_field': InvariantField, 'vector_field': VectorField,
-    'pillar_points': PillarPoints, 'pillar_index': PillarIndex, 'cell_index': CellIndex,
+    'wigner_field': WignerField, 'pillar_points': PillarPoints, 'pillar_index': PillarIndex,
+    'cell_index': CellIndex,
 }
 
 

@@ -80,14 +80,17 @@ def verify_parts(path: Path, parts: list[Path], backend: str, threads: int) -> d
         ``ok``, ``problems``, what `verify_bundle` tells of each part under ``parts``, and
         ``pick_error`` and ``place_error`` of the policy's laws at quarter turns, relative.
     """
+    from eq_core.runtime import Bundle
     from eq_eval.manipulation.laws import verify_policy
+    from eq_eval.manipulation.spatial.laws import verify_spatial
 
     found = {part.name: verify_bundle(part, backend, threads) for part in parts}
     problems = [f'{name}: {line}' for name, each in found.items() for line in each['problems']]
     result = {'ok': False, 'path': str(path), 'backend': backend, 'parts': found,
               'pick_error': None, 'place_error': None}
     if not problems:
-        result |= verify_policy(path, backend, threads)
+        spatial = Bundle.load(parts[0]).manifest.task.startswith('spatial')
+        result |= (verify_spatial if spatial else verify_policy)(path, backend, threads)
         limit = found[parts[0].name]['tolerance']['equivariance']
         problems = [f'{name} is {result[name]:.1e}, accepted {limit:.0e}'
                     for name in ('pick_error', 'place_error')

@@ -26,6 +26,10 @@ from eq_manipulation.planar.config import CROP
 from eq_manipulation.planar.config import SCENE
 from eq_manipulation.planar.correlation import lift
 from eq_manipulation.planar.model import PlanarNetworks
+from eq_manipulation.spatial.config import CROP as SPATIAL_CROP
+from eq_manipulation.spatial.config import PICK_DEGREE
+from eq_manipulation.spatial.config import SCENE as SPATIAL_SCENE
+from eq_manipulation.spatial.model import SpatialNetworks
 from eq_navigation.config import PlannerConfig
 from eq_navigation.model import EdgeCost
 from eq_perception.detection.model import BevDetector
@@ -193,6 +197,36 @@ def export_policy(model: PlanarNetworks, path: Path, picture: NDArray[np.float32
     parts = (('scene', SCENE, model.scene, scene_signature(picture)),
              ('crop', CROP, model.crop, crop_signature(model, crop)))
     scene, cut = (_export(network, signature, model.config.group, path / part,
+                          {**header, 'name': f'{name}_{part}', 'task': task}, card)
+                  for part, task, network, signature in parts)
+    return scene, cut
+
+
+def export_spatial(model: SpatialNetworks, path: Path, picture: NDArray[np.float32],
+                   crop: NDArray[np.float32], name: str, training: Mapping[str, Any], card: str
+                   ) -> tuple[Bundle, Bundle]:
+    """Writes the two bundles of a spatial policy, ``scene`` and ``crop``.
+
+    Their manifests name C4, the turns about z of the 24 that they obey.
+
+    Args:
+        model: The networks, in eval mode, float32.
+        path: Directory of both.
+        picture: (4, size, size, size) scene whose right answer travels with the model.
+        crop: (4, crop, crop, crop) part of it.
+        name: Name of the policy.
+        training: Command, seed, data, time, commit.
+        card: Text of the model card.
+    """
+    header = {'config': model.config.to_dict(), 'classes': [], 'training': dict(training),
+              'license': LICENSE}
+    field, turns = OUTPUT_LAW['trivial'], {'kind': 'wigner_field', 'degree': PICK_DEGREE}
+    looks = Signature({'picture': picture[None]},
+                      {'picture': field, 'pick': turns, 'place_features': field})
+    cuts = Signature({'crop': crop[None]}, {'crop': field, 'crop_features': field})
+    parts = (('scene', SPATIAL_SCENE, model.scene, looks),
+             ('crop', SPATIAL_CROP, model.crop, cuts))
+    scene, cut = (_export(network, signature, 'C4', path / part,
                           {**header, 'name': f'{name}_{part}', 'task': task}, card)
                   for part, task, network, signature in parts)
     return scene, cut

@@ -10,14 +10,13 @@ from typing import Any
 
 from eq_core.errors import ConfigError
 from eq_core.geometry.heightmap import Workspace
-from eq_core.groups.so3_fourier import coefficient_count
 
 SCENE, CROP = 'spatial_pick_place_scene', 'spatial_pick_place_crop'   # tasks of the two bundles
 STRIDE = 2      # voxels of a feature cell, along an edge
 CHANNELS = 4    # red, green, blue, occupancy
 PICK_DEGREE = 2     # of the function of rotations at every cell
 TORCH_MODEL = 'eq_manipulation.spatial.model:build_from_manifest'
-LIFTINGS = {'cube': 600, 'icosahedron': 60}     # sets of rotations, and how many they hold
+LIFTINGS = {'cube': 4, 'icosahedron': 2}    # sets of rotations, and the degree they resolve
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,8 @@ class SpatialConfig:
         if self.lifting not in LIFTINGS:
             raise ConfigError(f'lifting must be one of {", ".join(LIFTINGS)}, '
                               f'got {self.lifting!r}')
-        if coefficient_count(self.degree) > LIFTINGS[self.lifting]:
-            raise ConfigError(f'{LIFTINGS[self.lifting]} rotations do not resolve degree '
+        if not 0 <= self.degree <= LIFTINGS[self.lifting]:
+            raise ConfigError(f'{self.lifting} resolves degree {LIFTINGS[self.lifting]}, got '
                               f'{self.degree}')
         if self.size % 2 ** len(self.fields):
             raise ConfigError(f'size must be a multiple of {2 ** len(self.fields)}, '

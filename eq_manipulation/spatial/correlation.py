@@ -11,8 +11,7 @@ back from the coefficients at every place. Everything is linear in psi, so that 
 correlation commute. The set of rotations is closed under turns of the cube from both sides, so
 that the coarse scores obey the law exactly, too.
 
-Fine: (1) itself, phi read between cells, around the best coarse poses on lattices of ever smaller
-steps. The lattices are symmetric under turns of the cube as well.
+Fine: (1) itself, phi read between cells, see `search`.
 """
 
 from __future__ import annotations
@@ -22,9 +21,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
-from scipy.ndimage import map_coordinates
 from scipy.sparse import csr_matrix
-from scipy.spatial.transform import Rotation
 
 from eq_core.groups.rotation_sets import cube_double_coset
 from eq_core.groups.rotation_sets import icosahedron_group
@@ -108,38 +105,3 @@ def correlate(phi: Float, kernels: Float) -> Float:
         product = np.einsum('dzyx,dzyx->zyx', scene, fft.rfftn(kernel, size).conj())
         scores[number] = fft.irfftn(product, size)[:edge + 1, :edge + 1, :edge + 1]
     return scores
-
-
-def pose_scores(phi: Float, psi: Float, rotations: Double, places: Double) -> Double:
-    """Equation (1) at any poses.
-
-    Args:
-        phi: (D, n, n, n) scene features.
-        psi: (D, c, c, c) crop features.
-        rotations: (P, 3, 3).
-        places: (P, 3) x, y, z of the crop's centre from the middle of the scene [feature cells].
-
-    Returns:
-        (P,) float64.
-    """
-    inside, offset = ball(psi.shape[-1])
-    key = psi.reshape(len(psi), -1)[:, inside].astype(np.float64)
-    at = np.einsum('pij,kj->pki', rotations, offset) + places[:, None]
-    index = at[..., ::-1].reshape(-1, 3).T + (phi.shape[-1] - 1) / 2
-    total = np.zeros(len(rotations))
-    for scene, part in zip(phi.astype(np.float64), key, strict=True):
-        value = map_coordinates(scene, index, order=1, mode='grid-constant')
-        total += value.reshape(len(rotations), -1) @ part
-    return total
-
-
-def lattice(steps: int) -> Double:
-    """(K, 3) whole steps along three axes inside a ball: symmetric under turns of the cube."""
-    axis = np.arange(-steps, steps + 1)
-    points = np.stack(np.meshgrid(axis, axis, axis, indexing='ij'), -1).reshape(-1, 3)
-    return points[(points ** 2).sum(1) <= steps ** 2].astype(np.float64)
-
-
-def turned_about(rotation: Double, vectors: Double) -> Double:
-    """(K, 3, 3) rotations at rotation vectors (K, 3) [rad] from one."""
-    return np.asarray(Rotation.from_rotvec(vectors).as_matrix() @ rotation)

@@ -86,7 +86,8 @@ class SceneNetwork(nn.Module):
             then c^1 and c^2, column by column; ``'place_features'`` -> (B, D, size / 2, ...).
         """
         field = self.unet(picture)
-        return {'pick': self.scale * self.pick(field), 'place_features': self.place_features(field)}
+        return {'pick': self.scale * self.pick(field),
+                'place_features': self.place_features(field)}
 
 
 class CropNetwork(nn.Module):

@@ -7,11 +7,13 @@ from scipy.spatial.transform import Rotation
 from eq_core.errors import ConfigError
 from eq_core.errors import InputError
 from eq_core.groups.rotation_sets import covering_radius
+from eq_core.groups.rotation_sets import cube_double_coset
 from eq_core.groups.rotation_sets import cube_group
 from eq_core.groups.rotation_sets import geodesic_distance
 from eq_core.groups.rotation_sets import icosahedron_group
 from eq_core.groups.rotation_sets import refinement_grid
 from eq_core.groups.rotation_sets import super_fibonacci
+from eq_core.groups.so3_fourier import SO3Fourier
 
 
 def random_rotations(count, seed=0):
@@ -28,6 +30,20 @@ def test_groups_are_closed(group, order):
     nearest = geodesic_distance(products[:, None], elements[None]).min(1)
     assert nearest.max() < 1e-7
     assert geodesic_distance(elements, np.eye(3)).min() < 1e-7
+
+
+def test_the_double_coset_is_closed_from_both_sides_and_even():
+    turns, group = cube_double_coset(), cube_group()
+    assert turns.shape == (600, 3, 3)
+    assert np.degrees(covering_radius(turns)) < 26
+    for turn in group[[1, 8, 17]]:
+        for moved in (turn @ turns, turns @ turn):
+            apart = geodesic_distance(moved[:, None], turns[None])
+            assert apart.min(1).max() < 1e-7
+            assert len(set(apart.argmin(1))) == 600
+    assert SO3Fourier(turns, 4).condition < 2
+    with pytest.raises(ConfigError, match='condition'):
+        SO3Fourier(turns[24:], 4)
 
 
 def test_the_cube_group_is_exact_integers():

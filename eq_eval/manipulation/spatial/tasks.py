@@ -65,7 +65,7 @@ def _pose(rotation: Double, position: tuple[float, float, float]) -> Double:
 
 def _mug_on_rack() -> Kind:
     """The arm goes through the handle, the cup hangs below it, its mouth to either side."""
-    around = np.radians([60., 120., 180., 240., 300.])
+    around = np.radians(np.arange(60., 301., 5.))       # of the rim, away from the handle
     grasps = np.stack([
         _pose(Rotation.from_euler('z', angle).as_matrix(),
               (bodies.MUG_RADIUS * np.cos(angle), bodies.MUG_RADIUS * np.sin(angle),

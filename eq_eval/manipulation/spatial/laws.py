@@ -1,0 +1,142 @@
+"""How exactly a spatial policy turns with the scene, the object and the target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from eq_core.groups.grid import turn_cube
+from eq_core.groups.rotation_sets import cube_group
+from eq_core.groups.rotation_sets import geodesic_distance
+from eq_core.groups.so3_fourier import shift_left
+from eq_core.groups.so3_fourier import shift_right
+from eq_core.runtime import Bundle
+from eq_core.runtime.acceptance import relative_error
+from eq_eval.manipulation.spatial.demonstrations import SpatialDemonstration
+from eq_manipulation.spatial.policy import PARTS
+from eq_manipulation.spatial.policy import SpatialPolicy
+from eq_manipulation.spatial.rotations import pick_coefficients
+
+Float = NDArray[np.float32]
+Double = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LawErrors:
+    """Largest errors of both laws over the turns of the cube.
+
+    Attributes:
+        pick: ``pick(g o) = g pick(o)`` of the whole field, relative to its largest value.
+        scores: Of the coarse scores of all places for a crop turned by g1 and a scene turned by
+            g2, likewise.
+        cells: Of the best place, which is to be ``g2 a g1^-1`` [feature cells].
+        degrees: Of its rotation.
+    """
+
+    pick: float
+    scores: float
+    cells: float
+    degrees: float
+
+    @property
+    def place(self) -> float:
+        """Largest of those of the place: relative, in cells and in radians."""
+        return max(self.scores, self.cells, float(np.radians(self.degrees)))
+
+
+def law_errors(policy: SpatialPolicy, picture: Float, crop: Float, count: int = 24) -> LawErrors:
+    """Measures the laws, of the networks as they are run.
+
+    Args:
+        policy: The policy.
+        picture: (4, size, size, size) scene.
+        crop: (4, crop, crop, crop) part of it.
+        count: Turns of the cube that are tried, of 24.
+    """
+    group = cube_group()
+    upright, key = _look(policy, picture), _key(policy, crop)
+    before = policy.coefficients(upright[1], key)
+    best = policy.places(upright[1], key)[1]
+    worst = np.zeros(4)
+    for number in range(1, count):
+        second, first = group[number], group[number * 7 % 24]
+        look = _look(policy, turn_cube(picture, second))
+        turned = _key(policy, turn_cube(crop, first))
+        expected = np.moveaxis(turn_cube(upright[0], second), 0, -1)
+        pick = relative_error(pick_coefficients(np.moveaxis(look[0], 0, -1)),
+                              shift_left(pick_coefficients(expected), second))
+        after = np.moveaxis(policy.coefficients(look[1], turned), 0, -1)
+        moved = np.moveaxis(turn_cube(before, second), 0, -1)
+        scores = relative_error(after, shift_right(shift_left(moved.astype(np.float64), second),
+                                                   first))
+        found = policy.places(look[1], turned)[1]
+        cells = float(np.abs(found.places[0] - second @ best.places[0]).max())
+        degrees = float(np.degrees(geodesic_distance(
+            found.rotations[0], second @ best.rotations[0] @ first.T)))
+        worst = np.maximum(worst, [pick, scores, cells, degrees])
+    return LawErrors(*(float(each) for each in worst))
+
+
+def between_errors(policy: SpatialPolicy, shown: SpatialDemonstration, turns: int, seed: int = 0
+                   ) -> dict[str, float]:
+    """Errors of decisions where the law is not exact: the points are turned at random.
+
+    Args:
+        policy: The policy.
+        shown: A scene with room around what is in it; it is turned about its middle.
+        turns: How many.
+        seed: Of the turns.
+
+    Returns:
+        ``cells``, how far the object is moved from where the turn takes it [feature cells], and
+        ``degrees``, likewise; medians, and the largest as ``worst_cells``, ``worst_degrees``.
+    """
+    space, middle = shown.workspace, np.eye(4)
+    middle[:3, 3] = (np.array(space.lower) + space.upper) / 2
+    upright, found = policy.plan(shown.voxels(), 1), []
+    held = upright.pick[0]
+    for rotation in Rotation.random(turns, rng=np.random.default_rng(seed)).as_matrix():
+        turn = np.eye(4)
+        turn[:3, :3] = rotation
+        turn = middle @ turn @ np.linalg.inv(middle)
+        xyz = (shown.xyz @ turn[:3, :3].T + turn[:3, 3]).astype(np.float32)
+        moved = SpatialDemonstration(xyz, shown.color, space, shown.pick, shown.place, 0)
+        answer = policy.plan(moved.voxels(), 1)
+        motion = answer.place[0] @ np.linalg.inv(answer.pick[0])
+        # Where the object's grasped point goes, told in the frame of the scene as it was.
+        back = np.linalg.inv(turn) @ motion @ turn @ held
+        cells = np.linalg.norm((back - upright.place[0])[:3, 3]) / (2 * policy.config.resolution)
+        degrees = np.degrees(geodesic_distance(back[:3, :3], upright.place[0][:3, :3]))
+        found.append((float(cells), float(degrees)))
+    (cells, degrees), (most_cells, most_degrees) = np.median(found, 0), np.max(found, 0)
+    return {'cells': float(cells), 'degrees': float(degrees), 'worst_cells': float(most_cells),
+            'worst_degrees': float(most_degrees)}
+
+
+def verify_spatial(folder: Path, backend: str, threads: int) -> dict[str, float]:
+    """Measures the laws of a policy on the examples that travel with it, at some turns.
+
+    Returns:
+        ``pick_error`` and ``place_error``, see `LawErrors`.
+    """
+    policy = SpatialPolicy.from_bundle(folder, [backend], threads)
+    picture, crop = (next(iter(Bundle.load(folder / part).golden()[0].values()))[0]
+                     for part in PARTS)
+    found = law_errors(policy, picture, crop, 6)
+    policy.close()
+    return {'pick_error': found.pick, 'place_error': found.place}
+
+
+def _look(policy: SpatialPolicy, picture: Float) -> tuple[Float, Float]:
+    answer = policy.sessions[0].run({'picture': np.ascontiguousarray(picture)[None]})
+    return answer['pick'][0], answer['place_features'][0]
+
+
+def _key(policy: SpatialPolicy, crop: Float) -> Float:
+    key: Float = policy.sessions[1].run({'crop': np.ascontiguousarray(crop)[None]})[
+        'crop_features'][0]
+    return key
