@@ -85,4 +85,4 @@ def turn_cube(grid: NDArray, rotation: NDArray) -> NDArray:
     lead = grid.ndim - 3
     order = [lead + 2 - int(source[axis]) for axis in (2, 1, 0)]
     moved = np.transpose(grid, (*range(lead), *order))
-    return np.flip(moved, [-1 - axis for axis in flipped])
+    return np.flip(moved, tuple(-1 - axis for axis in flipped))

@@ -211,7 +211,8 @@ class SteerableBatchNorm3d(nn.Module):
         super().__init__()
         self.fields = fields
         count, scalars = sum(fields.counts), fields.counts[0]
-        self.weight, self.bias = nn.Parameter(torch.ones(count)), nn.Parameter(torch.zeros(scalars))
+        self.weight = nn.Parameter(torch.ones(count))
+        self.bias = nn.Parameter(torch.zeros(scalars))
         self.register_buffer('mean', torch.zeros(scalars))
         self.register_buffer('square', torch.ones(count))
         index = torch.from_numpy(fields.field_of)
@@ -232,7 +233,8 @@ class SteerableBatchNorm3d(nn.Module):
             scalars = len(self.mean)
             mean = field[:, :scalars].mean((0, 2, 3, 4))
             by_channel = (field ** 2).mean((0, 2, 3, 4))
-            square = torch.zeros_like(self.square).index_add(0, self.index, by_channel) * self.share
+            summed = torch.zeros_like(self.square).index_add(0, self.index, by_channel)
+            square = summed * self.share
             square = torch.cat([square[:scalars] - mean ** 2, square[scalars:]]).clamp(min=0)
             with torch.no_grad():
                 self.mean.lerp_(mean, MOMENTUM)

@@ -109,7 +109,7 @@ def moved(shown: SpatialDemonstration, recipe: SpatialRecipe, rng: np.random.Gen
         turn[:3, 3] = (middle + rng.uniform(-recipe.shift, recipe.shift, 3)
                        - turn[:3, :3] @ middle)
         pick, place = turn @ shown.pick, turn @ shown.place
-        xyz = shown.xyz @ turn[:3, :3].T + turn[:3, 3]
+        xyz = (shown.xyz @ turn[:3, :3].T + turn[:3, 3]).astype(np.float32)
         if (all((np.abs(pose[:3, 3] - middle) < room).all() for pose in (pick, place))
                 and space.contains(xyz).mean() > INSIDE):
             break
@@ -117,7 +117,7 @@ def moved(shown: SpatialDemonstration, recipe: SpatialRecipe, rng: np.random.Gen
         pick, place, xyz = shown.pick, shown.place, shown.xyz
     kept = rng.random(len(xyz)) < rng.uniform(recipe.kept, 1)
     light = np.exp(recipe.brightness * rng.uniform(-1, 1) + recipe.tint * rng.uniform(-1, 1, 3))
-    color = np.clip(shown.color[kept] * light, 0, 1)
+    color = np.clip(shown.color[kept] * light, 0, 1).astype(np.float32)
     return replace(shown, xyz=xyz[kept], color=color, pick=pick, place=place)
 
 

@@ -33,6 +33,6 @@ def pick_basis(rotations: Double) -> Double:
     return basis
 
 
-def pick_coefficients(channels: Float) -> Double:
+def pick_coefficients(channels: Float | Double) -> Double:
     """Coefficients (..., Q) of channels (..., Q)."""
     return np.asarray(channels[..., channel_order()], np.float64)

@@ -107,7 +107,8 @@ def best_coarse(scores: Float, rotations: Double, count: int) -> Poses:
     order = first[np.argsort(-flat[first], kind='stable')]
     turn, z, y, x = np.unravel_index(order, scores.shape)
     turns, places = rotations[turn], np.stack([x, y, z], -1) - (scores.shape[-1] - 1) / 2
-    open_, chosen = np.ones(len(order), bool), []
+    open_ = np.ones(len(order), bool)
+    chosen: list[int] = []
     while open_.any() and len(chosen) < count:
         best = int(open_.argmax())
         chosen.append(best)

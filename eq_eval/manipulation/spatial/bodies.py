@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,11 +16,9 @@ from eq_eval.simulation.mesh import tube
 
 PAINT = 'paint'
 SIDES = 24
-MUG_RADIUS, MUG_HALF, MUG_WALL = .035, .045, .004       # [m]
-HANDLE_REACH, HANDLE_RADIUS = .026, .006                # of its loop, of its tube [m]
+MUG_WALL, HANDLE_RADIUS = .004, .006                    # of its tube [m]
 POST_RADIUS, POST_HALF = .008, .075                     # [m]
 ARM_HEIGHT, ARM_LENGTH, ARM_RADIUS = .05, .085, .006    # [m]
-PEG_RADIUS, PEG_HALF = .012, .05                        # [m]
 HOLE_RADIUS, HOLE_DEPTH = .015, .04                     # [m]
 HOLE_TILT = np.radians(25.)                             # from the normal of the block's top
 BLOCK = (.1, .08, .055)                                 # edges [m]
@@ -26,14 +26,49 @@ BLOCK = (.1, .08, .055)                                 # edges [m]
 Double = NDArray[np.float64]
 
 
-def mug() -> Mesh:
+@dataclass(frozen=True)
+class MugSize:
+    """Sizes of a mug.
+
+    Attributes:
+        radius: Of the cup [m].
+        half: Half its height [m].
+        reach: Half the height of the loop of its handle [m].
+    """
+
+    radius: float = .035
+    half: float = .045
+    reach: float = .026
+
+    @property
+    def hold(self) -> float:
+        """Where in the loop an arm goes through, from the axis [m]."""
+        return self.radius + .85 * self.reach
+
+
+@dataclass(frozen=True)
+class PegSize:
+    """Sizes of a peg.
+
+    Attributes:
+        radius: Of its shaft [m].
+        half: Half its length [m].
+        head: Radius of its head [m].
+    """
+
+    radius: float = .012
+    half: float = .05
+    head: float = .022
+
+
+def mug(size: MugSize) -> Mesh:
     """A mug: axis z, opening at +z, handle at +x; its mirror plane is y = 0."""
-    inner = MUG_RADIUS - MUG_WALL
-    cup = lathe([[MUG_RADIUS, -MUG_HALF], [MUG_RADIUS, MUG_HALF], [inner, MUG_HALF],
-                 [inner, MUG_WALL - MUG_HALF]], PAINT, sides=SIDES)
+    radius, half, inner = size.radius, size.half, size.radius - MUG_WALL
+    cup = lathe([[radius, -half], [radius, half], [inner, half], [inner, MUG_WALL - half]], PAINT,
+                sides=SIDES)
     bends = np.linspace(-np.pi / 2, np.pi / 2, 9)
-    middle = np.stack([MUG_RADIUS + HANDLE_REACH * 1.4 * np.cos(bends), 0 * bends,
-                       HANDLE_REACH * np.sin(bends)], -1)
+    middle = np.stack([radius + 1.4 * size.reach * np.cos(bends), 0 * bends,
+                       size.reach * np.sin(bends)], -1)
     around = 2 * np.pi * np.arange(8) / 8
     outward = np.stack([np.cos(bends), 0 * bends, np.sin(bends)], -1)
     rings = middle[:, None] + HANDLE_RADIUS * (
@@ -49,10 +84,11 @@ def rack() -> Mesh:
         tube((0, 0, ARM_HEIGHT), (0, ARM_LENGTH, ARM_HEIGHT), ARM_RADIUS, PAINT, 10)])
 
 
-def peg() -> Mesh:
+def peg(size: PegSize) -> Mesh:
     """A peg: axis z, tip at -z, head at +z; a body of revolution."""
-    return lathe([[.7 * PEG_RADIUS, -PEG_HALF], [PEG_RADIUS, -PEG_HALF + .008],
-                  [PEG_RADIUS, .03], [.022, .032], [.022, PEG_HALF]], PAINT, sides=SIDES)
+    radius, half, head = size.radius, size.half, size.head
+    return lathe([[.7 * radius, -half], [radius, -half + .008], [radius, half - .02],
+                  [head, half - .018], [head, half]], PAINT, sides=SIDES)
 
 
 def drilled_block() -> Mesh:

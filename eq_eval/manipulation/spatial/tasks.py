@@ -27,6 +27,7 @@ from eq_eval.manipulation.spatial.world import Solid
 from eq_eval.simulation.mesh import Mesh
 
 TILTS = ('any', 'upright')
+SHAPES = ('same', 'varied')
 POSITION, ANGLE = .01, 15.      # errors of a pick that still holds, of a place that is done
 DRAWS = 1000                    # arrangements drawn until object and target are apart
 GAP = .03                       # between the spheres around both [m]
@@ -39,8 +40,8 @@ class Kind:
     """What makes one task differ from another; poses are (4, 4).
 
     Attributes:
-        object: Makes what is picked.
-        target: Makes what it goes to.
+        object: What is picked.
+        target: What it goes to.
         object_radius: Of the sphere about the object's frame that holds nearly all of it [m].
         target_radius: Likewise.
         grasps: (K, 4, 4) object <- tool; all would do.
@@ -48,8 +49,8 @@ class Kind:
         revolved: Whether turns of the object about its z make no difference.
     """
 
-    object: Callable[[], Mesh]
-    target: Callable[[], Mesh]
+    object: Mesh
+    target: Mesh
     object_radius: float
     target_radius: float
     grasps: Double
@@ -63,34 +64,40 @@ def _pose(rotation: Double, position: tuple[float, float, float]) -> Double:
     return pose
 
 
-def _mug_on_rack() -> Kind:
+def _mug_on_rack(rng: np.random.Generator | None) -> Kind:
     """The arm goes through the handle, the cup hangs below it, its mouth to either side."""
+    size = bodies.MugSize() if rng is None else bodies.MugSize(
+        rng.uniform(.028, .04), rng.uniform(.034, .052), rng.uniform(.021, .03))
     around = np.radians(np.arange(60., 301., 5.))       # of the rim, away from the handle
     grasps = np.stack([
         _pose(Rotation.from_euler('z', angle).as_matrix(),
-              (bodies.MUG_RADIUS * np.cos(angle), bodies.MUG_RADIUS * np.sin(angle),
-               bodies.MUG_HALF)) for angle in around])
-    inside = bodies.MUG_RADIUS + .022       # of the handle, where the arm goes [m]
-    # Handle (x of the mug) up the post (z of the rack), y of the mug along the arm (y of the rack).
+              (size.radius * np.cos(angle), size.radius * np.sin(angle), size.half))
+        for angle in around])
+    # The handle, x of the mug, goes up the post, z of the rack; y of both is along the arm.
     turn = np.array([[0., 0., -1.], [0., 1., 0.], [1., 0., 0.]])
-    first = _pose(turn, (0., .055, bodies.ARM_HEIGHT - inside))
+    first = _pose(turn, (0., .055, bodies.ARM_HEIGHT - size.hold))
     second = first @ _pose(np.diag([1., -1., -1.]), (0., 0., 0.))
-    return Kind(bodies.mug, bodies.rack, .065, .095, grasps, np.stack([first, second]), False)
+    return Kind(bodies.mug(size), bodies.rack(), .065, .095, grasps, np.stack([first, second]),
+                False)
 
 
-def _peg_in_tilted_hole() -> Kind:
+def _peg_in_tilted_hole(rng: np.random.Generator | None) -> Kind:
     """The tip goes to the floor of the hole."""
+    size = bodies.PegSize() if rng is None else bodies.PegSize(
+        rng.uniform(.009, .013), rng.uniform(.038, .056), rng.uniform(.018, .026))
     grasps = np.stack([_pose(Rotation.from_euler('z', angle).as_matrix(),
-                             (0., 0., bodies.PEG_HALF - .01))
+                             (0., 0., size.half - .01))
                        for angle in np.pi / 2 * np.arange(4)])
     axis = bodies.hole_axis()
-    position = axis * (bodies.PEG_HALF - bodies.HOLE_DEPTH)
+    position = axis * (size.half - bodies.HOLE_DEPTH)
     turn = Rotation.from_euler('y', bodies.HOLE_TILT).as_matrix()
-    return Kind(bodies.peg, bodies.drilled_block, .05, .075, grasps,
+    return Kind(bodies.peg(size), bodies.drilled_block(), .05, .075, grasps,
                 _pose(turn, (position[0], position[1], position[2]))[None], True)
 
 
-TASKS = {'mug-on-rack': _mug_on_rack, 'peg-in-tilted-hole': _peg_in_tilted_hole}
+TASKS: dict[str, Callable[[np.random.Generator | None], Kind]] = {
+    'mug-on-rack': _mug_on_rack,
+    'peg-in-tilted-hole': _peg_in_tilted_hole}
 COLORS = {'mug-on-rack': ((.8, .25, .2), (.55, .5, .4)),
           'peg-in-tilted-hole': ((.85, .7, .2), (.25, .4, .7))}
 
@@ -102,28 +109,35 @@ class SpatialTask:
         name: Name of the task.
         kind: What is to be done.
         tilt: ``'any'`` for random rotations, ``'upright'`` for turns about z alone.
+        shapes: ``'same'``, or ``'varied'`` where the object has other sizes in every episode.
         object: As it lies now.
         target: As it lies.
     """
 
     max_steps = 1
 
-    def __init__(self, name: str, tilt: str = 'any') -> None:
+    def __init__(self, name: str, tilt: str = 'any', shapes: str = 'same') -> None:
         """Chooses the task.
 
         Raises:
-            ConfigError: There is no such task or tilt.
+            ConfigError: There is no such task, tilt or kind of shapes.
         """
         if name not in TASKS:
             raise ConfigError(f'task must be one of {", ".join(TASKS)}, got {name!r}')
         if tilt not in TILTS:
             raise ConfigError(f'tilt must be one of {", ".join(TILTS)}, got {tilt!r}')
-        self.name, self.tilt, self.kind = name, tilt, TASKS[name]()
-        first, second = COLORS[name]
-        self.object = Solid(self.kind.object(), first, np.eye(4))
-        self.target = Solid(self.kind.target(), second, np.eye(4))
+        if shapes not in SHAPES:
+            raise ConfigError(f'shapes must be one of {", ".join(SHAPES)}, got {shapes!r}')
+        self.name, self.tilt, self.shapes = name, tilt, shapes
+        self._set(TASKS[name](None))
         self.held = False
         self._rng = np.random.default_rng(0)
+
+    def _set(self, kind: Kind) -> None:
+        first, second = COLORS[self.name]
+        self.kind = kind
+        self.object = Solid(kind.object, first, np.eye(4))
+        self.target = Solid(kind.target, second, np.eye(4))
 
     def reset(self, seed: int) -> None:
         """Sets an episode up.
@@ -132,6 +146,8 @@ class SpatialTask:
             ConfigError: No arrangement was found.
         """
         self._rng, self.held = np.random.default_rng(seed), False
+        if self.shapes == 'varied':
+            self._set(TASKS[self.name](np.random.default_rng([seed, 1])))
         radii = np.array([self.kind.object_radius, self.kind.target_radius])
         room = EDGE / 2 - radii
         for _ in range(DRAWS):
