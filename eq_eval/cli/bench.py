@@ -125,6 +125,39 @@ def policy(
     _finish(name, result, 0, quick, json, f'pick and place, {task}, {demos} demonstrations')
 
 
+@app.command()
+def spatial(
+    task: Annotated[str, typer.Option(help='mug-on-rack or peg-in-tilted-hole.')],
+    demos: Annotated[int, typer.Option(help='Episodes that are learnt from.', min=1)] = 10,
+    scenes: Annotated[int | None, typer.Option(
+        help='Unseen episodes; 100 if not given, 10 with --quick.', min=1)] = None,
+    tilt: Annotated[str, typer.Option(
+        help='Of the demonstrations, any or upright; tests are of any.')] = 'any',
+    shapes: Annotated[str, typer.Option(
+        help='Whether objects are the same or varied in size.')] = 'same',
+    iterations: Annotated[int | None, typer.Option(help='Optimiser steps.', min=1)] = None,
+    peers: Annotated[bool, typer.Option(help='Whether others are measured, too.')] = True,
+    threads: Threads = 1,
+    quick: Annotated[bool, typer.Option(
+        help='Fewer episodes, no peers; the result is not stored.')] = False,
+    json: Json = False,
+) -> None:
+    """Lets a policy of pick and place in space act in unseen episodes.
+
+    What was not trained before is trained first, to runs/policies. A full run is stored in
+    bench/results/bench_spatial_TASK_TILT_SHAPES.json.
+    """
+    from eq_eval.cli.output import console
+    from eq_eval.manipulation.spatial.bench import bench_spatial
+
+    count = scenes or (10 if quick else 100)
+    with console.status(task) as status:
+        result = bench_spatial(task, demos, count, tilt, shapes, iterations, peers and not quick,
+                               threads, status.update)
+    name = f'bench_spatial_{task.replace("-", "_")}_{tilt}_{shapes}'
+    _finish(name, result, 0, quick, json, f'spatial pick and place, {task}')
+
+
 def _measure(work: Work, ros: Ros, points: int, seed: int, quick: bool) -> dict[str, Any]:
     """Makes the scans and runs them, with progress shown."""
     from rich.progress import Progress

@@ -206,7 +206,11 @@ class SpatialTask:
 
     def error(self) -> tuple[float, float]:
         """How far the object is from the nearest goal [m, deg]."""
-        return self._nearest(self.target.pose @ self.kind.goals, self.object.pose)
+        return self.error_of(self.object.pose)
+
+    def error_of(self, pose: Double) -> tuple[float, float]:
+        """How far a pose of the object is from the nearest goal [m, deg]."""
+        return self._nearest(self.target.pose @ self.kind.goals, pose)
 
     def _nearest(self, wanted: Double, found: Double) -> tuple[float, float]:
         position = np.linalg.norm(wanted[:, :3, 3] - found[:3, 3], axis=-1)

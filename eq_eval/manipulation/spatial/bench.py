@@ -1,0 +1,77 @@
+"""Measures a spatial policy on a task, its own parts left out and a template beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from eq_eval.manipulation.bench import test_seeds
+from eq_eval.manipulation.spatial.evaluation import by_points
+from eq_eval.manipulation.spatial.evaluation import by_voxels
+from eq_eval.manipulation.spatial.evaluation import Decide
+from eq_eval.manipulation.spatial.evaluation import evaluate_spatial
+from eq_eval.manipulation.spatial.laws import between_errors
+from eq_eval.manipulation.spatial.learning import open_or_learn_spatial
+from eq_eval.manipulation.spatial.learning import spatial_demonstrations
+from eq_eval.manipulation.spatial.tasks import SpatialTask
+from eq_eval.manipulation.spatial.template import TemplatePolicy
+from eq_manipulation.spatial.policy import SpatialPolicy
+
+TURNS = 10          # of a scene, between the turns of the cube
+# The same weights, searched otherwise.
+PEERS: dict[str, dict[str, Any]] = {
+    'not_refined': {'refine': False},
+    'icosahedron': {'lifting': 'icosahedron', 'degree': 2, 'refine': False},
+    'icosahedron_refined': {'lifting': 'icosahedron', 'degree': 2}}
+
+Say = Callable[[str], None]
+
+
+def bench_spatial(name: str, demos: int, scenes: int, tilt: str, shapes: str,
+                  iterations: int | None, peers: bool, threads: int, say: Say) -> dict[str, Any]:
+    """Trains what was not trained before, and runs unseen episodes of any tilt.
+
+    Args:
+        name: Name of the task.
+        demos: Episodes that are learnt from.
+        scenes: Unseen episodes.
+        tilt: Of the demonstrations, ``'any'`` or ``'upright'``.
+        shapes: Of all episodes, ``'same'`` or ``'varied'``.
+        iterations: Optimiser steps, the recipe's if None.
+        peers: Whether the search is measured without its parts, and the template.
+        threads: Of training and inference.
+        say: Told what is done.
+
+    Returns:
+        What `SpatialResults.to_dict` tells, the same of upright test scenes under ``upright``,
+        ``between`` of `between_errors`, ``training``, and under ``peers`` the others.
+    """
+    shown = SpatialTask(name, tilt, shapes)
+    policy, training = open_or_learn_spatial(
+        shown, demos, iterations, 0, threads,
+        lambda step, row: say(f'step {step}, loss {row["total"]:.2f}'))
+    seeds = test_seeds(scenes)
+
+    def measure(label: str, decide: Decide, test_tilt: str = 'any') -> dict[str, Any]:
+        return evaluate_spatial(decide, SpatialTask(name, test_tilt, shapes), seeds,
+                                partial(_episodes, say, label, scenes)).to_dict()
+
+    result = measure('ours', by_voxels(policy))
+    result['upright'] = measure('ours, upright', by_voxels(policy), 'upright')
+    example = spatial_demonstrations(shown, demos)[0]
+    result['between'] = between_errors(policy, example, TURNS)
+    others: dict[str, Any] = {}
+    if peers:
+        for label, change in PEERS.items():
+            other = SpatialPolicy(replace(policy.config, **change), *policy.sessions)
+            others[label] = measure(label, by_voxels(other))
+        others['template'] = measure('template', by_points(TemplatePolicy(example)))
+    policy.close()
+    return {'task': name, 'demos': demos, 'scenes': scenes, 'tilt': tilt, 'shapes': shapes,
+            **result, 'training': training, 'peers': others}
+
+
+def _episodes(say: Say, label: str, scenes: int, done: int) -> None:
+    say(f'{label}: {done} of {scenes} episodes')
