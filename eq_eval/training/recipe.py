@@ -179,7 +179,6 @@ class SpatialRecipe(TrainingRecipe):
         policy: The networks.
         task: What is learned.
         demos: Episodes that were shown.
-        shift: Scenes are turned at random and moved by up to so much along each axis [m].
         aside: Crops are centred within so much of the shown pick, along each axis [m].
         kept: Least part of the points that is kept.
         brightness: Logarithm by which all colours are scaled at most.
@@ -191,7 +190,6 @@ class SpatialRecipe(TrainingRecipe):
     policy: SpatialConfig = field(default_factory=SpatialConfig)
     task: str = ''
     demos: int = 10
-    shift: float = .03
     aside: float = .012
     kept: float = .5
     brightness: float = .2

@@ -21,12 +21,12 @@ from eq_manipulation.spatial.preprocess import pick_corner
 from eq_manipulation.spatial.preprocess import scene_picture
 from eq_manipulation.spatial.rotations import pick_basis
 
-TRIES = 30              # of a random motion that keeps all of importance in the cube
-INSIDE = .9             # part of the points that must stay in it
-EDGE_CELLS = 2.         # pick and place stay so far from its faces [feature cells]
+TRIES = 200             # of random motions
+NEARLY_ALL = .98        # part of the points that a sphere about a body holds
+APART = .9              # bodies stay so far from each other, of the radii of their spheres
 PICK_ROTATIONS = 1024   # that the shown one is compared with
-WIDEST_TURN, WIDEST_SHIFT = np.radians(40.), 2.     # of poses near the shown one, [cells]
-NARROWEST = .05         # part of those at the narrowest
+WIDEST_TURN, WIDEST_SHIFT = np.radians(60.), 2.     # of poses near the shown one, [cells]
+NARROWEST = .08         # part of those at the narrowest
 
 Double = NDArray[np.float64]
 
@@ -97,28 +97,52 @@ class SpatialStream:
 
 def moved(shown: SpatialDemonstration, recipe: SpatialRecipe, rng: np.random.Generator
           ) -> SpatialDemonstration:
-    """Turns and shifts a scene as a whole, drops some points and changes the light.
+    """Turns and moves object and target, each on its own, drops points and changes the light.
 
-    Pick and place stay in the cube, as do nearly all points; a scene that cannot is not moved.
+    That the place follows is the law of the policy. It is only a law of the two networks, though,
+    as long as that of the scene does not look at the object: with few demonstrations it would
+    learn by heart how the target was turned from where the object lay beside it.
     """
-    middle, space = _middle(shown), shown.workspace
-    room = (np.array(space.upper) - space.lower) / 2 - EDGE_CELLS * STRIDE * space.resolution
-    for _ in range(TRIES):
-        turn = np.eye(4)
-        turn[:3, :3] = Rotation.random(rng=rng).as_matrix()
-        turn[:3, 3] = (middle + rng.uniform(-recipe.shift, recipe.shift, 3)
-                       - turn[:3, :3] @ middle)
-        pick, place = turn @ shown.pick, turn @ shown.place
-        xyz = (shown.xyz @ turn[:3, :3].T + turn[:3, 3]).astype(np.float32)
-        if (all((np.abs(pose[:3, 3] - middle) < room).all() for pose in (pick, place))
-                and space.contains(xyz).mean() > INSIDE):
-            break
-    else:
-        pick, place, xyz = shown.pick, shown.place, shown.xyz
+    first, second = _turns(shown, rng)
+    xyz = np.where(shown.carried[:, None], _at(first, shown.xyz), _at(second, shown.xyz))
     kept = rng.random(len(xyz)) < rng.uniform(recipe.kept, 1)
     light = np.exp(recipe.brightness * rng.uniform(-1, 1) + recipe.tint * rng.uniform(-1, 1, 3))
     color = np.clip(shown.color[kept] * light, 0, 1).astype(np.float32)
-    return replace(shown, xyz=xyz[kept], color=color, pick=pick, place=place)
+    return replace(shown, xyz=xyz[kept].astype(np.float32), color=color,
+                   carried=shown.carried[kept], pick=first @ shown.pick,
+                   place=second @ shown.place)
+
+
+def _turns(shown: SpatialDemonstration, rng: np.random.Generator) -> tuple[Double, Double]:
+    """Motions (4, 4) of object and target that keep them in the cube and apart."""
+    space, parts = shown.workspace, (shown.xyz[shown.carried], shown.xyz[~shown.carried])
+    if not all(len(part) for part in parts):
+        return np.eye(4), np.eye(4)
+    middles = [part.mean(0) for part in parts]
+    radii = [float(np.quantile(np.linalg.norm(part - middle, axis=-1), NEARLY_ALL))
+             for part, middle in zip(parts, middles, strict=True)]
+    carried = shown.place @ np.linalg.inv(shown.pick)
+    goal = _at(carried, middles[0])
+    half = (np.array(space.upper) - space.lower) / 2
+    turns = [np.eye(4), np.eye(4)]
+    for _ in range(TRIES):
+        for number, (middle, radius) in enumerate(zip(middles, radii, strict=True)):
+            turn = np.eye(4)
+            turn[:3, :3] = Rotation.random(rng=rng).as_matrix()
+            where = _middle(shown) + rng.uniform(-1, 1, 3) * np.maximum(half - radius, 0)
+            turn[:3, 3] = where - turn[:3, :3] @ middle
+            turns[number] = turn
+        object_at, target_at, goal_at = (_at(turn, point) for turn, point in zip(
+            (turns[0], turns[1], turns[1]), (*middles, goal), strict=True))
+        if (np.linalg.norm(object_at - target_at) > APART * sum(radii)
+                and np.linalg.norm(object_at - goal_at) > 2 * APART * radii[0]
+                and (np.abs(goal_at - _middle(shown)) < half - radii[0] / 2).all()):
+            return turns[0], turns[1]
+    return np.eye(4), np.eye(4)
+
+
+def _at(pose: Double, xyz: NDArray[np.floating]) -> Double:
+    return np.asarray(xyz @ pose[:3, :3].T + pose[:3, 3])
 
 
 def _poses(rotation: Double, target: Double, recipe: SpatialRecipe, rng: np.random.Generator

@@ -111,10 +111,18 @@ def test_demonstrations_read_back_and_stay_true_when_they_are_moved(tmp_path: Pa
     np.testing.assert_array_equal(again[1].xyz, shown[1].xyz)
     assert len(load_spatial(tmp_path / 'shown.npz', 1)) == 1
     turned = moved(again[0], SpatialRecipe(kept=1.), np.random.default_rng(0))
-    for pose, before in ((turned.pick, again[0].pick), (turned.place, again[0].place)):
-        found, expected = ((each.xyz - at[:3, 3]) @ at[:3, :3]
-                           for each, at in ((turned, pose), (again[0], before)))
+    for name, part in (('pick', again[0].carried), ('place', ~again[0].carried)):
+        found, expected = ((each.xyz[part] - getattr(each, name)[:3, 3])
+                           @ getattr(each, name)[:3, :3] for each in (turned, again[0]))
         np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert again[0].workspace.contains(turned.xyz).mean() > .9
+
+
+def test_what_was_carried_is_the_object() -> None:
+    task = SpatialTask('mug-on-rack')
+    for shown in show_demonstrations(task, 3):
+        red = shown.color[:, 0] > 2 * shown.color[:, 1]
+        assert (shown.carried == red).mean() > .97
 
 
 def test_batches_are_repeated_by_their_number_and_losses_fall(tmp_path: Path) -> None:

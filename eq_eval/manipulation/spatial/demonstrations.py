@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
 
 from eq_core.errors import InputError
 from eq_core.geometry.heightmap import Workspace
+from eq_core.geometry.rgbd import RgbdView
 from eq_core.geometry.voxels import VoxelGrid
 from eq_core.geometry.voxels import voxels_of_points
 from eq_eval.manipulation.spatial.tasks import SpatialTask
 from eq_eval.manipulation.spatial.world import CUBE
 
 VERSION = 1
+JOINED = .012   # points of one body have another one so near [m]
+GONE = .008     # a point that has none so near after an action was carried away [m]
 
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
@@ -28,6 +35,7 @@ class SpatialDemonstration:
     Attributes:
         xyz: (N, 3) float32 points seen before it [m].
         color: (N, 3) float32 of those, in [0, 1].
+        carried: (N,) bool, which of them were gone after it: those of the object.
         workspace: The cube.
         pick: (4, 4) pose of the tool at the pick.
         place: (4, 4) pose at the release.
@@ -36,6 +44,7 @@ class SpatialDemonstration:
 
     xyz: Float
     color: Float
+    carried: NDArray[np.bool_]
     workspace: Workspace
     pick: Double
     place: Double
@@ -51,12 +60,44 @@ def show_demonstrations(task: SpatialTask, episodes: int) -> list[SpatialDemonst
     shown = []
     for seed in range(0, 2 * episodes, 2):
         task.reset(seed)
-        seen = [view.points() for view in task.views()]
-        xyz, color = (np.concatenate(part) for part in zip(*seen, strict=True))
+        xyz, color = joined_points(task.views())
         action = task.show()
         if action is not None:
-            shown.append(SpatialDemonstration(xyz, color, CUBE, *action, seed))
+            task.step(*action)
+            after, _ = joined_points(task.views())
+            carried = carried_points(xyz, after, action[0][:3, 3])
+            shown.append(SpatialDemonstration(xyz, color, carried, CUBE, *action, seed))
     return shown
+
+
+def carried_points(before: Float, after: Float, pick: Double) -> NDArray[np.bool_]:
+    """Tells which points were carried away.
+
+    Not all that are gone were: the object may hide others where it is now.
+
+    Args:
+        before: (N, 3) points [m].
+        after: (M, 3) points seen after the action.
+        pick: (3,) where the object was held.
+
+    Returns:
+        (N,): those that are gone and hang together with what was held.
+    """
+    gone = np.flatnonzero(KDTree(after).query(before)[0] > GONE)
+    carried = np.zeros(len(before), bool)
+    if len(gone):
+        points = before[gone]
+        pairs = KDTree(points).query_pairs(JOINED, output_type='ndarray')
+        graph = coo_matrix((np.ones(len(pairs)), pairs.T), (len(gone), len(gone)))
+        _, part = connected_components(graph, directed=False)
+        carried[gone[part == part[np.linalg.norm(points - pick, axis=-1).argmin()]]] = True
+    return carried
+
+
+def joined_points(views: Sequence[RgbdView]) -> tuple[Float, Float]:
+    """(N, 3) points of all views [m], and (N, 3) their colours."""
+    xyz, color = zip(*(view.points() for view in views), strict=True)
+    return np.concatenate(xyz), np.concatenate(color)
 
 
 def save_spatial(path: Path, shown: list[SpatialDemonstration]) -> None:
@@ -66,6 +107,7 @@ def save_spatial(path: Path, shown: list[SpatialDemonstration]) -> None:
     np.savez_compressed(
         path, version=VERSION, xyz=np.concatenate([each.xyz for each in shown]),
         color=np.concatenate([each.color for each in shown]),
+        carried=np.concatenate([each.carried for each in shown]),
         count=[len(each.xyz) for each in shown], pick=[each.pick for each in shown],
         place=[each.place for each in shown], episode=[each.episode for each in shown],
         lower=space.lower, upper=space.upper, resolution=space.resolution)
@@ -88,11 +130,12 @@ def load_spatial(path: Path, episodes: int | None = None) -> list[SpatialDemonst
             space = Workspace(tuple(data['lower']), tuple(data['upper']),
                               float(data['resolution']))
             ends = np.cumsum(data['count'])[:-1]
-            rows = zip(np.split(data['xyz'], ends), np.split(data['color'], ends), data['pick'],
-                       data['place'], data['episode'].tolist(), strict=True)
+            points = [np.split(data[name], ends) for name in ('xyz', 'color', 'carried')]
+            rows = zip(*points, data['pick'], data['place'], data['episode'].tolist(),
+                       strict=True)
         except KeyError as error:
             raise InputError(f'{path}: no demonstrations, {error} is missing') from error
-        shown = [SpatialDemonstration(xyz, color, space, pick, place, episode)
-                 for xyz, color, pick, place, episode in rows]
+        shown = [SpatialDemonstration(xyz, color, carried, space, pick, place, episode)
+                 for xyz, color, carried, pick, place, episode in rows]
     kept = sorted({each.episode for each in shown})[:episodes]
     return [each for each in shown if each.episode in kept]

@@ -15,6 +15,7 @@ from eq_core.geometry.rgbd import RgbdView
 from eq_core.geometry.voxels import voxelize_views
 from eq_eval.manipulation.evaluation import STRICT_ANGLE
 from eq_eval.manipulation.evaluation import STRICT_POSITION
+from eq_eval.manipulation.spatial.demonstrations import joined_points
 from eq_eval.manipulation.spatial.tasks import ANGLE
 from eq_eval.manipulation.spatial.tasks import POSITION
 from eq_eval.manipulation.spatial.tasks import SpatialTask
@@ -72,11 +73,7 @@ def by_voxels(policy: SpatialPolicy) -> Decide:
 
 def by_points(policy: TemplatePolicy) -> Decide:
     """Decides from points."""
-    def decide(views: Sequence[RgbdView]) -> PickPlace:
-        xyz, color = (np.concatenate(part) for part in zip(
-            *(view.points() for view in views), strict=True))
-        return policy.plan_points(xyz, color)
-    return decide
+    return lambda views: policy.plan_points(*joined_points(views))
 
 
 def evaluate_spatial(decide: Decide, task: SpatialTask, seeds: Sequence[int],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,7 @@ def between_errors(policy: SpatialPolicy, shown: SpatialDemonstration, turns: in
         turn[:3, :3] = rotation
         turn = middle @ turn @ np.linalg.inv(middle)
         xyz = (shown.xyz @ turn[:3, :3].T + turn[:3, 3]).astype(np.float32)
-        moved = SpatialDemonstration(xyz, shown.color, space, shown.pick, shown.place, 0)
+        moved = replace(shown, xyz=xyz)
         answer = policy.plan(moved.voxels(), 1)
         motion = answer.place[0] @ np.linalg.inv(answer.pick[0])
         # Where the object's grasped point goes, told in the frame of the scene as it was.

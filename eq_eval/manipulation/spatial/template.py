@@ -77,7 +77,7 @@ def _cloud(xyz: NDArray[np.float32]) -> tuple[Any, Any]:
     cloud.estimate_normals(search(NEIGHBOURHOOD, 30))
     cloud.orient_normals_towards_camera_location(cloud.get_center())
     features = open3d.pipelines.registration.compute_fpfh_feature(
-        cloud, search(2.5 * NEIGHBOURHOOD, 100), None)
+        cloud, search(2.5 * NEIGHBOURHOOD, 100))    # type: ignore[call-arg]
     return cloud, features
 
 
