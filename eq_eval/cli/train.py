@@ -15,6 +15,7 @@ import typer
 
 from eq_eval.cli.options import Json
 from eq_eval.cli.train_policy import policy
+from eq_eval.cli.train_spatial import spatial
 
 if TYPE_CHECKING:
     from eq_core.geometry.points import Points
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help='Train a model; interrupt and repeat the command to continue.',
                   no_args_is_help=True)
 app.command()(policy)
+app.command()(spatial)
 
 Out = Annotated[Path, typer.Option(help='Folder of checkpoint, log and bundle.')]
 Scenes = Annotated[Path, typer.Option(help='Folder of the simulated training scenes.')]

@@ -185,6 +185,7 @@ class SpatialRecipe(TrainingRecipe):
         tint: Logarithm by which each colour channel is scaled at most beyond that.
         coarse: Rotations that all places are compared at, the shown one and even ones.
         fine: Poses around the shown one that it is compared with.
+        fine_weight: Of that loss beside the others.
     """
 
     policy: SpatialConfig = field(default_factory=SpatialConfig)
@@ -194,8 +195,9 @@ class SpatialRecipe(TrainingRecipe):
     kept: float = .5
     brightness: float = .2
     tint: float = .1
-    coarse: int = 24
-    fine: int = 256
+    coarse: int = 12
+    fine: int = 320
+    fine_weight: float = 3.
     iterations: int = 800
     batch_size: int = 2
     learning_rate: float = 4e-3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -20,8 +21,11 @@ from eq_manipulation.spatial.losses import place_losses
 from eq_manipulation.spatial.model import SpatialNetworks
 
 
-def spatial_losses(model: nn.Module, batch: SpatialBatch) -> dict[str, Tensor]:
-    """Returns the losses of pick (position, rotation) and place (all, near), and their sum."""
+def spatial_losses(model: nn.Module, batch: SpatialBatch, fine: float = 1.) -> dict[str, Tensor]:
+    """Returns the losses of pick (position, rotation) and place (all, near).
+
+    Their sum is ``'total'``, the last counting `fine` times.
+    """
     scene = model.scene(batch.picture)
     psi = model.crop(batch.crop)['crop_features']
     count = len(batch.pick)
@@ -32,7 +36,8 @@ def spatial_losses(model: nn.Module, batch: SpatialBatch) -> dict[str, Tensor]:
     names = ('pick', 'pick_turn', 'place', 'place_near')
     terms = {name: sum(part, batch.pick.new_zeros(())) / count for name, part in zip(
         names, (*zip(*picks, strict=True), *zip(*places, strict=True)), strict=True)}
-    return {**terms, 'total': sum(terms.values(), batch.pick.new_zeros(()))}
+    total = terms['pick'] + terms['pick_turn'] + terms['place'] + fine * terms['place_near']
+    return {**terms, 'total': total}
 
 
 def train_spatial(recipe: SpatialRecipe, shown: Sequence[SpatialDemonstration], folder: Path,
@@ -45,5 +50,6 @@ def train_spatial(recipe: SpatialRecipe, shown: Sequence[SpatialDemonstration], 
         folder: Keeps checkpoint and log.
         progress: Called with step and losses now and then.
     """
-    training = Training(recipe, lambda: SpatialNetworks(recipe.policy), spatial_losses)
+    training = Training(recipe, lambda: SpatialNetworks(recipe.policy),
+                        partial(spatial_losses, fine=recipe.fine_weight))
     return run_training(training, SpatialStream(shown, recipe), folder, progress)

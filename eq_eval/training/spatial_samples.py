@@ -153,7 +153,9 @@ def _poses(rotation: Double, target: Double, recipe: SpatialRecipe, rng: np.rand
     width[0] = 0
     vectors = width * WIDEST_TURN * _in_ball(recipe.fine, rng)
     fine = Rotation.from_rotvec(vectors).as_matrix() @ rotation
-    places = target + width * WIDEST_SHIFT * _in_ball(recipe.fine, rng)
+    # A shift is seen sooner than a turn: half of them are of turns alone.
+    shifted = np.arange(recipe.fine)[:, None] % 2
+    places = target + shifted * width * WIDEST_SHIFT * _in_ball(recipe.fine, rng)
     return np.concatenate([rotation[None], even]), fine, places
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,21 @@ def spatial_demonstrations(task: SpatialTask, episodes: int) -> list[SpatialDemo
     return load_spatial(path)
 
 
+def spatial_recipe(task: str, demos: int, iterations: int | None = None, seed: int = 0,
+                   threads: int = 1) -> SpatialRecipe:
+    """The recipe of a policy.
+
+    Args:
+        task: Name of the task.
+        demos: Episodes it learns from.
+        iterations: Optimiser steps, the usual ones if None.
+        seed: Of the run.
+        threads: Of torch.
+    """
+    recipe = SpatialRecipe(task=task, demos=demos, seed=seed, threads=threads)
+    return recipe if iterations is None else replace(recipe, iterations=iterations)
+
+
 def spatial_example(shown: list[SpatialDemonstration], config: SpatialConfig
                     ) -> tuple[Float, Float]:
     """Picture and crop of the first demonstration."""
@@ -71,8 +87,7 @@ def open_or_learn_spatial(task: SpatialTask, demos: int, iterations: int | None 
         The policy as it runs on a robot, and ``iterations`` and ``seconds`` of its training.
     """
     shown = spatial_demonstrations(task, demos)
-    recipe = SpatialRecipe(task=task.name, demos=demos, seed=seed, threads=threads,
-                           iterations=iterations or SpatialRecipe().iterations)
+    recipe = spatial_recipe(task.name, demos, iterations, seed, threads)
     folder = spatial_folder(recipe, task)
     run = train_spatial(recipe, shown, folder, progress)    # one that has ended is only read
     bundle = folder / 'bundle'
