@@ -196,8 +196,8 @@ class SpatialRecipe(TrainingRecipe):
     brightness: float = .2
     tint: float = .1
     coarse: int = 12
-    fine: int = 320
-    fine_weight: float = 3.
+    fine: int = 400
+    fine_weight: float = 2.
     iterations: int = 800
     batch_size: int = 2
     learning_rate: float = 4e-3
