@@ -103,7 +103,7 @@ class WignerField:
         _check_integer('degree', self.degree, 0)
 
     def check(self, shape: Sequence[int]) -> None:
-        """Needs a cube and as many channels as coefficients."""
+        """Needs square layers and as many channels as coefficients."""
         _check_square(shape, 'wigner_field')
         if len(shape) < 4 or shape[-4] != coefficient_count(self.degree):
             raise BundleError(f'a wigner_field of degree {self.degree} needs '

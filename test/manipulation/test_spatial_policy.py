@@ -74,7 +74,8 @@ def pictures(dtype: str = 'float32') -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize(('dtype', 'limit'), [(torch.float32, 1e-4), (torch.float64, 1e-6)])
 def test_pick_and_place_keep_the_laws_at_all_turns_of_the_cube(dtype: torch.dtype, limit: float
                                                                ) -> None:
-    found = law_errors(policy_of(networks_of(dtype=dtype)), *pictures(str(dtype)[6:]))
+    count = 24 if dtype == torch.float32 else 6
+    found = law_errors(policy_of(networks_of(dtype=dtype)), *pictures(str(dtype)[6:]), count)
     assert found.pick < limit
     assert found.scores < limit
     assert found.cells < 1e-4 and found.degrees < .01

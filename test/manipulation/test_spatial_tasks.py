@@ -26,7 +26,7 @@ from eq_eval.training.spatial_samples import moved
 from eq_eval.training.spatial_samples import SpatialStream
 from eq_manipulation.spatial.config import SpatialConfig
 
-SMALL = SpatialConfig(fields=((4, 2, 1), (6, 3, 2), (6, 3, 2)), features=4, crop=16)
+SMALL = SpatialConfig(fields=((3, 1, 1), (4, 2, 1), (4, 2, 1)), features=4, crop=16)
 
 
 @pytest.mark.parametrize('name', TASKS)
@@ -126,7 +126,7 @@ def test_what_was_carried_is_the_object() -> None:
 
 
 def test_batches_are_repeated_by_their_number_and_losses_fall(tmp_path: Path) -> None:
-    recipe = SpatialRecipe(policy=SMALL, iterations=40, coarse=6, fine=40, batch_size=1)
+    recipe = SpatialRecipe(policy=SMALL, iterations=40, coarse=3, fine=40, batch_size=1)
     shown = show_demonstrations(SpatialTask('peg-in-tilted-hole'), 2)
     stream = SpatialStream(shown, recipe)
     first, again = (next(stream.batches(3, 4)) for _ in range(2))

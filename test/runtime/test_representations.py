@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from eq_core.errors import BundleError
+from eq_core.groups.wigner import wigner_matrices
 from eq_core.runtime.representations import CellIndex
 from eq_core.runtime.representations import InvariantField
 from eq_core.runtime.representations import KINDS
@@ -14,6 +16,7 @@ from eq_core.runtime.representations import PillarPoints
 from eq_core.runtime.representations import representation_from_dict
 from eq_core.runtime.representations import representation_to_dict
 from eq_core.runtime.representations import VectorField
+from eq_core.runtime.representations import WignerField
 
 SIZE = 6
 TURNS = range(-4, 8)
@@ -120,10 +123,31 @@ def test_turning_changes_no_bit_and_not_the_argument(
     np.testing.assert_array_equal(np.sort(np.abs(there), None), np.sort(np.abs(before), None))
 
 
+@pytest.mark.parametrize('turns', TURNS)
+def test_the_peak_of_a_function_of_rotations_turns_with_the_world(turns: int) -> None:
+    rng = np.random.default_rng(7)
+    peak = Rotation.random(rng=rng).as_matrix()
+    columns = [np.sqrt(2 * degree + 1) * matrix.T for degree, matrix in enumerate(
+        wigner_matrices(peak, 2))]          # columns of c^l = D^l(peak), one after another
+    field = np.zeros((35, SIZE, SIZE, SIZE))
+    field[:, 2, 1, 4] = np.concatenate([part.reshape(-1) for part in columns])
+    found = WignerField(2).rotate(field, turns)
+    at = np.argwhere(np.abs(found).sum(0) > 0)[0]
+    x, y = turned(np.array([[4.5, 1.5]]) - SIZE / 2, turns)[0] + SIZE / 2
+    assert at.tolist() == [2, int(y), int(x)]
+    about = Rotation.from_euler('z', 90 * turns, degrees=True).as_matrix()
+    expected = np.concatenate([np.sqrt(2 * degree + 1) * matrix.T.reshape(-1)
+                               for degree, matrix in enumerate(wigner_matrices(about @ peak, 2))])
+    np.testing.assert_allclose(found[:, *at], expected, atol=1e-9)
+    with pytest.raises(BundleError, match='mirror'):
+        WignerField(2).rotate(field, turns, True)
+
+
 LAWS = [{'kind': 'invariant'}, {'kind': 'invariant_field'},
         {'kind': 'vector_field', 'frequency': 2},
         {'kind': 'pillar_points', 'vector_columns': [[4, 5]]},
-        {'kind': 'pillar_index', 'height': 4, 'width': 4}, {'kind': 'cell_index', 'edge': 4}]
+        {'kind': 'pillar_index', 'height': 4, 'width': 4}, {'kind': 'cell_index', 'edge': 4},
+        {'kind': 'wigner_field', 'degree': 2}]
 
 
 @pytest.mark.parametrize('law', LAWS)
@@ -146,7 +170,7 @@ def test_every_kind_is_tried() -> None:
     {'kind': 'pillar_points', 'vector_columns': [[1, 2, 3]]},
     {'kind': 'pillar_points', 'vector_columns': [[-1, 2]]},
     {'kind': 'pillar_points', 'vector_columns': 5},
-    {'kind': ['invariant']},
+    {'kind': 'wigner_field', 'degree': -1}, {'kind': ['invariant']},
 ])
 def test_a_law_that_is_none_is_refused(law: object) -> None:
     with pytest.raises(BundleError):
@@ -156,6 +180,8 @@ def test_a_law_that_is_none_is_refused(law: object) -> None:
 @pytest.mark.parametrize(('law', 'shape'), [
     (InvariantField(), (1, 1, 4, 5)), (InvariantField(), (4,)), (VectorField(), (1, 3, 4, 4)),
     (VectorField(), (4, 4)), (PillarIndex(4, 4), (4, 4)), (PillarPoints(((6, 8),)), (9, 2, 8)),
+    (WignerField(2), (34, 4, 4, 4)),
+    (WignerField(2), (35, 4, 4, 5)),
 ])
 def test_a_law_that_the_shape_cannot_carry_is_refused(law: InvariantField, shape: tuple) -> None:
     with pytest.raises(BundleError):
