@@ -23,7 +23,7 @@ from eq_core.groups.grid import act_on_field
 from eq_core.groups.grid import turn_grid
 from eq_core.groups.group import PlanarGroup
 from eq_core.groups.representation import vectors
-from eq_core.groups.so3_fourier import coefficient_count
+from eq_core.groups.wigner import MAX_DEGREE
 from eq_core.groups.wigner import wigner_matrices
 
 Array = NDArray[Any]
@@ -89,46 +89,52 @@ class VectorField:
 
 
 @dataclass(frozen=True)
-class WignerField:
-    """(..., Q, n, n, n): functions of rotations at every voxel, by their Wigner coefficients.
+class SteerableField:
+    """(..., C, n, n, n): fields of degree 0, 1, ..., as many as `counts` tells of each.
 
-    Channels run over degrees l, then over the columns of c^l, then over its rows: each column is a
-    field of degree l of its own.
+    Channels run over degrees, fields, components; those of degree l turn with the Wigner matrix
+    D^l of `eq_core.groups.wigner`.
     """
 
-    degree: int
+    counts: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """Checks the degree."""
-        _check_integer('degree', self.degree, 0)
+        """Brings a list from JSON into a tuple and checks it."""
+        object.__setattr__(self, 'counts', tuple(self.counts))
+        for count in self.counts:
+            _check_integer('counts', count, 0)
+        if not 0 < len(self.counts) <= MAX_DEGREE + 1:
+            raise BundleError(f'counts must be of degrees 0..{MAX_DEGREE} at most, '
+                              f'got {self.counts}')
 
     def check(self, shape: Sequence[int]) -> None:
-        """Needs square layers and as many channels as coefficients."""
-        _check_square(shape, 'wigner_field')
-        if len(shape) < 4 or shape[-4] != coefficient_count(self.degree):
-            raise BundleError(f'a wigner_field of degree {self.degree} needs '
-                              f'{coefficient_count(self.degree)} channels before its three axes, '
-                              f'got shape {tuple(shape)}')
+        """Needs square layers and the channels of all fields."""
+        _check_square(shape, 'steerable_field')
+        channels = sum(count * (2 * degree + 1) for degree, count in enumerate(self.counts))
+        if len(shape) < 4 or shape[-4] != channels:
+            raise BundleError(f'a steerable_field of {self.counts} needs {channels} channels '
+                              f'before its three axes, got shape {tuple(shape)}')
 
     def rotate(self, array: Array, turns: int, mirror: bool = False) -> Array:
-        """Moves the cells and turns the functions in them about z.
+        """Moves the cells and turns the fields in them about z.
 
         Raises:
-            BundleError: The world is mirrored; how functions of rotations behave is not told.
+            BundleError: The world is mirrored; whether fields are polar or axial is not told.
         """
         if mirror:
-            raise BundleError('a wigner_field has no law for mirrors')
+            raise BundleError('a steerable_field has no law for mirrors')
         moved = turn_grid(array, D4, _element(turns, False))
         about = np.eye(3)
         about[:2, :2] = D4.matrices[_element(turns, False)]
         parts, start = [], 0
-        for matrix in wigner_matrices(about, self.degree):
+        for matrix, count in zip(wigner_matrices(about, len(self.counts) - 1), self.counts,
+                                 strict=True):
             edge = len(matrix)
-            part = moved[..., start:start + edge ** 2, :, :, :]
-            columns = part.reshape(*part.shape[:-4], edge, edge, *part.shape[-3:])
+            part = moved[..., start:start + count * edge, :, :, :]
+            split = part.reshape(*part.shape[:-4], count, edge, *part.shape[-3:])
             parts.append(np.einsum('mk,...nkzyx->...nmzyx', matrix.astype(array.dtype),
-                                   columns).reshape(part.shape))
-            start += edge ** 2
+                                   split).reshape(part.shape))
+            start += count * edge
         return np.concatenate(parts, -4)
 
 
@@ -211,7 +217,7 @@ class CellIndex:
 
 KINDS: dict[str, type[Any]] = {
     'invariant': Invariant, 'invariant_field': InvariantField, 'vector_field': VectorField,
-    'wigner_field': WignerField, 'pillar_points': PillarPoints, 'pillar_index': PillarIndex,
+    'steerable_field': SteerableField, 'pillar_points': PillarPoints, 'pillar_index': PillarIndex,
     'cell_index': CellIndex,
 }
 

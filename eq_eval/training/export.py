@@ -27,8 +27,8 @@ from eq_manipulation.planar.config import SCENE
 from eq_manipulation.planar.correlation import lift
 from eq_manipulation.planar.model import PlanarNetworks
 from eq_manipulation.spatial.config import CROP as SPATIAL_CROP
-from eq_manipulation.spatial.config import PICK_DEGREE
 from eq_manipulation.spatial.config import SCENE as SPATIAL_SCENE
+from eq_manipulation.spatial.model import PICK_FIELDS
 from eq_manipulation.spatial.model import SpatialNetworks
 from eq_navigation.config import PlannerConfig
 from eq_navigation.model import EdgeCost
@@ -220,10 +220,12 @@ def export_spatial(model: SpatialNetworks, path: Path, picture: NDArray[np.float
     """
     header = {'config': model.config.to_dict(), 'classes': [], 'training': dict(training),
               'license': LICENSE}
-    field, turns = OUTPUT_LAW['trivial'], {'kind': 'wigner_field', 'degree': PICK_DEGREE}
+    field = OUTPUT_LAW['trivial']
+    turns, compared = ({'kind': 'steerable_field', 'counts': list(counts)}
+                       for counts in (PICK_FIELDS.counts, model.config.features))
     looks = Signature({'picture': picture[None]},
-                      {'picture': field, 'pick': turns, 'place_features': field})
-    cuts = Signature({'crop': crop[None]}, {'crop': field, 'crop_features': field})
+                      {'picture': field, 'pick': turns, 'place_features': compared})
+    cuts = Signature({'crop': crop[None]}, {'crop': field, 'crop_features': compared})
     parts = (('scene', SPATIAL_SCENE, model.scene, looks),
              ('crop', SPATIAL_CROP, model.crop, cuts))
     scene, cut = (_export(network, signature, 'C4', path / part,

@@ -27,7 +27,7 @@ class SpatialConfig:
         size: Voxels along each edge of the workspace, a cube.
         resolution: Edge of a voxel [m].
         fields: Fields of degree 0, 1, 2 of the networks at strides 2, 4, 8, ...
-        features: D, channels that scene and crop are compared by.
+        features: Fields of degree 0, 1, 2 that scene and crop are compared by.
         crop: Edge of the cube cut out around the pick [voxels].
         lifting: Rotations that the crop is turned by: ``'cube'``, 600 that every turn of the cube
             maps onto themselves from both sides, or ``'icosahedron'``, its group of 60.
@@ -40,7 +40,7 @@ class SpatialConfig:
     size: int = 48
     resolution: float = .008
     fields: tuple[tuple[int, int, int], ...] = ((12, 6, 3), (20, 10, 5), (24, 12, 6), (24, 12, 6))
-    features: int = 8
+    features: tuple[int, int, int] = (4, 4, 0)
     crop: int = 24
     lifting: str = 'cube'
     degree: int = 4
@@ -55,7 +55,8 @@ class SpatialConfig:
             ConfigError: A value is out of range; the text names it.
         """
         object.__setattr__(self, 'fields', tuple(tuple(each) for each in self.fields))
-        limits = {'size': (8, 128), 'resolution': (1e-4, 1), 'features': (1, 64), 'crop': (8, 64),
+        object.__setattr__(self, 'features', tuple(self.features))
+        limits = {'size': (8, 128), 'resolution': (1e-4, 1), 'crop': (8, 64),
                   'candidates': (1, 100), 'score_radius': (1e-4, 10)}
         for name, (low, high) in limits.items():
             value = getattr(self, name)
@@ -65,6 +66,9 @@ class SpatialConfig:
                                   for each in self.fields):
             raise ConfigError(f'fields must be triples with at least one scalar, '
                               f'got {self.fields}')
+        if len(self.features) != 3 or min(self.features) < 0 or not sum(self.features):
+            raise ConfigError(f'features must be three counts, one of them positive, '
+                              f'got {self.features}')
         if self.lifting not in LIFTINGS:
             raise ConfigError(f'lifting must be one of {", ".join(LIFTINGS)}, '
                               f'got {self.lifting!r}')
@@ -103,4 +107,4 @@ class SpatialConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a manifest, with the name of the function that builds the networks."""
         return {**asdict(self), 'fields': [list(each) for each in self.fields],
-                'torch_model': TORCH_MODEL}
+                'features': list(self.features), 'torch_model': TORCH_MODEL}

@@ -3,13 +3,15 @@
 Fourier Transporter (Huang et al., ICLR 2024). With scene features phi and crop features psi about
 the pick, the score of carrying the crop to t and turning it by R is
 
-    s(t, R) = sum_x <phi(t + R x), psi(x)>                                                  (1)
+    s(t, R) = sum_x <phi(t + R x), D(R) psi(x)>                                             (1)
 
-Coarse: lifting makes turned copies ``kappa(x, R_i) = psi(R_i^-1 x)``, whose Wigner coefficients up
-to degree L leave Q kernels; each is correlated with phi once, and the scores of any rotation come
-back from the coefficients at every place. Everything is linear in psi, so that transform and
-correlation commute. The set of rotations is closed under turns of the cube from both sides, so
-that the coarse scores obey the law exactly, too.
+where D turns the vectors among the features (Huang et al. compare scalars, for which it is 1).
+
+Coarse: lifting makes turned copies ``kappa(x, R_i) = D(R_i) psi(R_i^-1 x)``, whose Wigner
+coefficients up to degree L leave Q kernels; each is correlated with phi once, and the scores of
+any rotation come back from the coefficients at every place. Everything is linear in psi, so that
+transform and correlation commute. The set of rotations is closed under turns of the cube from both
+sides, so that the coarse scores obey the law exactly, too.
 
 Fine: (1) itself, phi read between cells, see `search`.
 """
@@ -26,6 +28,7 @@ from scipy.sparse import csr_matrix
 from eq_core.groups.rotation_sets import cube_double_coset
 from eq_core.groups.rotation_sets import icosahedron_group
 from eq_core.groups.so3_fourier import SO3Fourier
+from eq_manipulation.spatial.rotations import field_matrices
 
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
@@ -74,11 +77,29 @@ def lifting_matrix(edge: int, name: str, degree: int) -> csr_matrix:
     return csr_matrix((np.concatenate(weight), where), (len(source), edge ** 3))
 
 
-def fiber_kernels(psi: Float, name: str, degree: int) -> Float:
-    """Lifts and transforms: (D, c, c, c) features to (Q, D, c, c, c) kernels."""
+@lru_cache(maxsize=8)
+def _lifted_fields(counts: tuple[int, ...], name: str, degree: int) -> Float:
+    turns = np.asarray(lifting_set(name, degree).rotations)
+    return field_matrices(turns, counts).astype(np.float32)
+
+
+def fiber_kernels(psi: Float, counts: tuple[int, ...], name: str, degree: int) -> Float:
+    """Lifts and transforms.
+
+    Args:
+        psi: (C, c, c, c) features.
+        counts: Fields of degree 0, 1, ... among them.
+        name: Set of rotations.
+        degree: L.
+
+    Returns:
+        (Q, C, c, c, c) kernels.
+    """
     features, edge = psi.shape[:2]
     fourier, (inside, _) = lifting_set(name, degree), ball(edge)
     lifted = lifting_matrix(edge, name, degree) @ psi.reshape(features, -1).T
+    lifted = lifted.reshape(-1, len(inside), features)
+    lifted = lifted @ _lifted_fields(counts, name, degree).swapaxes(1, 2)
     weights = fourier.weights.astype(np.float32)
     kernels = np.zeros((weights.shape[1], edge ** 3, features), np.float32)
     kernels[:, inside] = (weights.T @ lifted.reshape(len(weights), -1)).reshape(

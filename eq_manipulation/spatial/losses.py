@@ -13,10 +13,20 @@ from torch import nn
 from torch import Tensor
 
 from eq_manipulation.spatial.correlation import ball
+from eq_manipulation.spatial.rotations import field_matrices
 
 
-def turned(psi: Tensor, rotations: Tensor) -> Tensor:
-    """Makes turned copies psi(R^-1 x): (D, c, c, c) to (N, D, c, c, c), zero outside the ball."""
+def turned(psi: Tensor, rotations: Tensor, counts: tuple[int, ...]) -> Tensor:
+    """Makes turned copies D(R) psi(R^-1 x), zero outside the ball.
+
+    Args:
+        psi: (C, c, c, c).
+        rotations: (N, 3, 3).
+        counts: Fields of degree 0, 1, ... among the features.
+
+    Returns:
+        (N, C, c, c, c).
+    """
     edge = psi.shape[-1]
     inside, offset = ball(edge)
     at = torch.from_numpy(offset).to(psi) @ rotations                       # R^-1 x
@@ -24,7 +34,7 @@ def turned(psi: Tensor, rotations: Tensor) -> Tensor:
     copies = nn.functional.grid_sample(psi.expand(len(rotations), *psi.shape), grid,
                                        align_corners=False)
     whole = psi.new_zeros(len(rotations), len(psi), edge ** 3)
-    whole[:, :, torch.from_numpy(inside)] = copies[:, :, 0, 0]
+    whole[:, :, torch.from_numpy(inside)] = _matrices(rotations, counts) @ copies[:, :, 0, 0]
     return whole.reshape(len(rotations), len(psi), edge, edge, edge)
 
 
@@ -45,14 +55,22 @@ def correlate(phi: Tensor, kernels: Tensor) -> Tensor:
     return torch.fft.irfftn(product, size)[:, :edge + 1, :edge + 1, :edge + 1]
 
 
-def pose_scores(phi: Tensor, psi: Tensor, rotations: Tensor, places: Tensor) -> Tensor:
-    """Scores of poses, as `correlation.pose_scores`: (P,)."""
+def pose_scores(phi: Tensor, psi: Tensor, counts: tuple[int, ...], rotations: Tensor,
+                places: Tensor) -> Tensor:
+    """Scores (P,) of poses, as `search.PoseScore`."""
     inside, offset = ball(psi.shape[-1])
     key = psi.reshape(len(psi), -1)[:, torch.from_numpy(inside)]
     at = torch.from_numpy(offset).to(psi) @ rotations.transpose(1, 2) + places[:, None]
     grid = (at / (phi.shape[-1] / 2))[None, :, :, None]
     value = nn.functional.grid_sample(phi[None], grid, align_corners=False)[0, ..., 0]
-    return torch.einsum('dpk,dk->p', value, key)
+    # D(R) acts on the smaller side: <phi, D psi> = <D^T phi, psi>.
+    compared = torch.einsum('dpk,ek->pde', value, key)
+    return (compared * _matrices(rotations, counts)).sum((1, 2))
+
+
+def _matrices(rotations: Tensor, counts: tuple[int, ...]) -> Tensor:
+    matrices = field_matrices(rotations.double().numpy(), counts)
+    return torch.from_numpy(matrices).to(rotations.dtype)
 
 
 def pick_loss(pick: Tensor, cell: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
@@ -69,21 +87,22 @@ def pick_loss(pick: Tensor, cell: Tensor, basis: Tensor) -> tuple[Tensor, Tensor
     return position, torch.logsumexp(logits, 0) - logits[0]
 
 
-def place_losses(phi: Tensor, psi: Tensor, coarse: Tensor, fine: Tensor, fine_places: Tensor
-                 ) -> tuple[Tensor, Tensor]:
+def place_losses(phi: Tensor, psi: Tensor, counts: tuple[int, ...], coarse: Tensor, fine: Tensor,
+                 fine_places: Tensor) -> tuple[Tensor, Tensor]:
     """Cross-entropy over all places at some rotations, and over poses near the shown one.
 
     Args:
         phi: (D, n, n, n) scene features.
         psi: (D, c, c, c) crop features.
+        counts: Fields of degree 0, 1, ... among both.
         coarse: (N, 3, 3) rotations of the first, the shown one first.
         fine: (M, 3, 3) rotations of the second, likewise.
         fine_places: (M, 3) of those, x, y, z from the middle [feature cells].
     """
-    scores = correlate(phi, turned(psi, coarse))
+    scores = correlate(phi, turned(psi, coarse, counts))
     whole = scores.reshape(-1).log_softmax(0).reshape(scores.shape)
     corner = fine_places[0].flip(0) + phi.shape[-1] / 2
-    near = pose_scores(phi, psi, fine, fine_places)
+    near = pose_scores(phi, psi, counts, fine, fine_places)
     return -_expected(whole[:1], corner)[0], torch.logsumexp(near, 0) - near[0]
 
 

@@ -2,8 +2,9 @@
 
 Fourier Transporter (Huang et al., ICLR 2024) in three dimensions. The pick is a field of functions
 on SO(3), given by their Wigner coefficients; the place compares features of the scene, phi, with
-turned features of the crop, psi. Both are invariant fields, so that turning the scene turns phi
-and turning the crop turns psi, each on its own: the place is bi-equivariant.
+turned features of the crop, psi. Both are steerable fields, so that turning the scene turns phi
+and turning the crop turns psi, each on its own: the place is bi-equivariant. Vectors among them
+tell rotations even where they are compared in a single cell.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class SceneNetwork(nn.Module):
     """Where and how to pick, and what places look like.
 
     Law: the 24 turns of the cube; 4 scalars -> 2 l + 1 fields of degree l = 0, 1, 2 (`pick`) and
-    D scalars (`place_features`), at stride 2.
+    `config.features` (`place_features`), at stride 2.
     """
 
     def __init__(self, config: SpatialConfig) -> None:
@@ -72,7 +73,7 @@ class SceneNetwork(nn.Module):
         first = Fields(config.fields[0])
         self.unet = SteerableUnet(config.fields)
         self.pick = SteerableConv3d(first, PICK_FIELDS, 1, bias=True)
-        self.place_features = SteerableConv3d(first, Fields((config.features, 0, 0)), 1, bias=True)
+        self.place_features = SteerableConv3d(first, Fields(config.features), 1, bias=True)
         self.scale = .2     # logits begin of order one
 
     def forward(self, picture: Tensor) -> dict[str, Tensor]:
@@ -93,7 +94,7 @@ class SceneNetwork(nn.Module):
 class CropNetwork(nn.Module):
     """What the picked object looks like.
 
-    Law: the 24 turns of the cube; 4 scalars -> D scalars, at stride 2.
+    Law: the 24 turns of the cube; 4 scalars -> `config.features`, at stride 2.
     """
 
     def __init__(self, config: SpatialConfig) -> None:
@@ -101,10 +102,10 @@ class CropNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.unet = SteerableUnet(config.fields[:CROP_LEVELS])
-        self.crop_features = SteerableConv3d(Fields(config.fields[0]),
-                                             Fields((config.features, 0, 0)), 1, bias=True)
+        compared = Fields(config.features)
+        self.crop_features = SteerableConv3d(Fields(config.fields[0]), compared, 1, bias=True)
         # Scores are sums over a thousand cells; this keeps them of order one at the start.
-        self.scale = .03 / math.sqrt(config.features * (config.crop / 2) ** 3 / 2)
+        self.scale = .03 / math.sqrt(compared.channels * (config.crop / 2) ** 3 / 2)
 
     def forward(self, crop: Tensor) -> dict[str, Tensor]:
         """Maps (B, 4, crop, crop, crop) to ``'crop_features'`` -> (B, D, crop / 2, ...)."""

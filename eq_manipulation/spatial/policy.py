@@ -186,7 +186,7 @@ class SpatialPolicy:
         heat = softmax(scores).sum(0)
         start = best_coarse(scores, np.asarray(lifting.rotations), self.config.candidates)
         if self.config.refine:
-            return heat, refined(PoseScore(phi, psi), start)
+            return heat, refined(PoseScore(phi, psi, self.config.features), start)
         corner = np.rint(start.places + (edge - 1) / 2).astype(int)
         peak = argmax(coefficients[:, corner[:, 2], corner[:, 1], corner[:, 0]].T)
         places = np.stack([centre_of(heat, (int(z), int(y), int(x))) for x, y, z in corner])
@@ -194,7 +194,8 @@ class SpatialPolicy:
 
     def coefficients(self, phi: Float, psi: Float) -> Float:
         """Wigner coefficients (Q, n + 1, n + 1, n + 1) of the scores at corners of cells."""
-        return correlate(phi, fiber_kernels(psi, self.config.lifting, self.config.degree))
+        return correlate(phi, fiber_kernels(
+            psi, self.config.features, self.config.lifting, self.config.degree))
 
     @property
     def _unit(self) -> float:

@@ -1,4 +1,4 @@
-"""Functions of rotations as the scene network gives them, column by column."""
+"""How the channels of steerable fields turn, and functions of rotations among them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,31 @@ from numpy.typing import NDArray
 
 from eq_core.groups.so3_fourier import coefficient_count
 from eq_core.groups.so3_fourier import so3_basis
+from eq_core.groups.wigner import wigner_matrices
 from eq_manipulation.spatial.config import PICK_DEGREE
 
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
+
+
+def field_matrices(rotations: Double, counts: tuple[int, ...]) -> Double:
+    """How the channels of steerable fields turn.
+
+    Args:
+        rotations: (N, 3, 3).
+        counts: Fields of degree 0, 1, ...
+
+    Returns:
+        (N, C, C): a Wigner matrix for each field along the diagonal.
+    """
+    channels = sum(count * (2 * degree + 1) for degree, count in enumerate(counts))
+    whole, start = np.zeros((len(rotations), channels, channels)), 0
+    for matrix, count in zip(wigner_matrices(rotations, len(counts) - 1), counts, strict=True):
+        edge = matrix.shape[-1]
+        for _ in range(count):
+            whole[:, start:start + edge, start:start + edge] = matrix
+            start += edge
+    return whole
 
 
 def channel_order() -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from eq_core.groups.rotation_sets import geodesic_distance
 from eq_manipulation.spatial.correlation import ball
+from eq_manipulation.spatial.rotations import field_matrices
 
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
@@ -52,13 +53,15 @@ class Poses:
 class PoseScore:
     """Equation (1) of `correlation` for one scene and one crop."""
 
-    def __init__(self, phi: Float, psi: Float) -> None:
+    def __init__(self, phi: Float, psi: Float, counts: tuple[int, ...]) -> None:
         """Prepares both.
 
         Args:
-            phi: (D, n, n, n) scene features.
-            psi: (D, c, c, c) crop features.
+            phi: (C, n, n, n) scene features.
+            psi: (C, c, c, c) crop features.
+            counts: Fields of degree 0, 1, ... among them.
         """
+        self._counts = counts
         features, edge = phi.shape[0], phi.shape[-1] + 4
         inside, self._offset = ball(psi.shape[-1])
         self._key = np.ascontiguousarray(psi.reshape(features, -1)[:, inside].T)
@@ -82,13 +85,14 @@ class PoseScore:
         low = at.astype(np.int32)
         rest = at - low
         number = (low[..., 2] * edge + low[..., 1]) * edge + low[..., 0]
+        key = self._key @ field_matrices(rotations, self._counts).astype(np.float32).swapaxes(1, 2)
         total = np.zeros(at.shape[:2], np.float32)
         x, y, z = np.moveaxis(rest, -1, 0)
         for step_z, weight_z in ((0, 1 - z), (edge * edge, z)):
             for step_y, weight_y in ((0, weight_z * (1 - y)), (edge, weight_z * y)):
                 for step, weight in ((0, weight_y * (1 - x)), (1, weight_y * x)):
-                    value = np.einsum('pkd,kd->pk', self._scene[number + (step_y + step_z + step)],
-                                      self._key)
+                    value = np.einsum('pkd,pkd->pk',
+                                      self._scene[number + (step_y + step_z + step)], key)
                     total += weight * value
         return total.sum(1, dtype=np.float64)
 

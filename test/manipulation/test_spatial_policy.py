@@ -14,6 +14,7 @@ from eq_core.errors import ConfigError
 from eq_core.errors import InputError
 from eq_core.groups.grid import turn_cube
 from eq_core.groups.rotation_sets import cube_group
+from eq_core.groups.wigner import wigner_matrices
 from eq_eval.cli.verify import verify_parts
 from eq_eval.manipulation.spatial.laws import law_errors
 from eq_eval.manipulation.spatial.tasks import SpatialTask
@@ -34,7 +35,7 @@ from eq_manipulation.spatial.search import PoseScore
 from eq_manipulation.spatial.search import refined
 
 SMALL = SpatialConfig(size=24, resolution=.016, fields=((4, 2, 1), (6, 3, 2), (6, 3, 2)),
-                      features=4, crop=16, candidates=3)
+                      features=(2, 1, 1), crop=16, candidates=3)
 
 
 class Network:
@@ -108,15 +109,19 @@ def test_scores_between_cells_are_those_of_the_correlation_at_turns_of_the_cube(
     inside, _ = correlation.ball(8)
     psi = np.where(np.isin(np.arange(512), inside).reshape(8, 8, 8), psi, 0)
     turns = cube_group()[[0, 5, 11, 20]]
-    scores = correlation.correlate(phi, np.stack([turn_cube(psi, turn) for turn in turns]))
+    vectors = wigner_matrices(turns, 1)[1]      # of which phi and psi consist
+    copies = np.stack([np.einsum('ij,jzyx->izyx', vector, turn_cube(psi, turn))
+                       for vector, turn in zip(vectors, turns, strict=True)]).astype(np.float32)
+    scores = correlation.correlate(phi, copies)
     place = np.tile([1., -2., 0.], (4, 1))
     at = tuple((place[0, ::-1] + 6).astype(int))
-    np.testing.assert_allclose(PoseScore(phi, psi)(turns, place), scores[:, *at], atol=1e-3)
+    found = PoseScore(phi, psi, (0, 1))(turns, place)
+    np.testing.assert_allclose(found, scores[:, *at], atol=1e-3)
     np.testing.assert_allclose(losses.pose_scores(
-        *(torch.from_numpy(each.astype(np.float32)) for each in (phi, psi, turns, place))),
-        scores[:, *at], atol=1e-3)
-    copies = losses.turned(torch.from_numpy(psi), torch.from_numpy(turns).float())
-    np.testing.assert_allclose(copies[1], turn_cube(psi, turns[1]), atol=1e-5)
+        torch.from_numpy(phi), torch.from_numpy(psi), (0, 1), torch.from_numpy(turns).float(),
+        torch.from_numpy(place).float()), scores[:, *at], atol=1e-3)
+    found = losses.turned(torch.from_numpy(psi), torch.from_numpy(turns).float(), (0, 1))
+    np.testing.assert_allclose(found, copies, atol=1e-5)
 
 
 def test_the_search_finds_where_smooth_features_were_cut_out() -> None:
@@ -132,7 +137,8 @@ def test_the_search_finds_where_smooth_features_were_cut_out() -> None:
         return np.stack([np.exp(-((x - one[0]) ** 2 + (y - one[1]) ** 2 + (z - one[2]) ** 2) / 3)
                          [part] for one in at]).astype(np.float32)
 
-    score = PoseScore(blobs(corners @ turn.T + place, 24), blobs(corners, 12))
+    score = PoseScore(blobs(corners @ turn.T + place, 24), blobs(corners, 12),
+                      (3,))
     start = Rotation.from_rotvec([.2, .1, -.1]).as_matrix() @ turn
     found = refined(score, Poses(start[None], np.rint(place)[None], np.zeros(1)))
     np.testing.assert_allclose(found.places[0], place, atol=.1)
@@ -183,7 +189,7 @@ def test_peaks_are_apart_and_their_centres_between_cells() -> None:
 
 @pytest.mark.parametrize('change', [
     {'size': 20}, {'crop': 20}, {'crop': 32}, {'lifting': 'spiral'}, {'degree': 6},
-    {'degree': -1}, {'lifting': 'icosahedron'}, {'fields': ()}, {'features': 0}])
+    {'degree': -1}, {'lifting': 'icosahedron'}, {'fields': ()}, {'features': (0, 0, 0)}])
 def test_settings_out_of_range_are_refused(change: dict) -> None:
     with pytest.raises(ConfigError):
         replace(SMALL, **change)

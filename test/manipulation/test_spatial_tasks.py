@@ -26,7 +26,8 @@ from eq_eval.training.spatial_samples import moved
 from eq_eval.training.spatial_samples import SpatialStream
 from eq_manipulation.spatial.config import SpatialConfig
 
-SMALL = SpatialConfig(fields=((3, 1, 1), (4, 2, 1), (4, 2, 1)), features=4, crop=16)
+SMALL = SpatialConfig(fields=((3, 1, 1), (4, 2, 1), (4, 2, 1)), features=(2, 1, 0),
+                      crop=16)
 
 
 @pytest.mark.parametrize('name', TASKS)

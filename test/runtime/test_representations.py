@@ -15,8 +15,8 @@ from eq_core.runtime.representations import PillarIndex
 from eq_core.runtime.representations import PillarPoints
 from eq_core.runtime.representations import representation_from_dict
 from eq_core.runtime.representations import representation_to_dict
+from eq_core.runtime.representations import SteerableField
 from eq_core.runtime.representations import VectorField
-from eq_core.runtime.representations import WignerField
 
 SIZE = 6
 TURNS = range(-4, 8)
@@ -131,7 +131,7 @@ def test_the_peak_of_a_function_of_rotations_turns_with_the_world(turns: int) ->
         wigner_matrices(peak, 2))]          # columns of c^l = D^l(peak), one after another
     field = np.zeros((35, SIZE, SIZE, SIZE))
     field[:, 2, 1, 4] = np.concatenate([part.reshape(-1) for part in columns])
-    found = WignerField(2).rotate(field, turns)
+    found = SteerableField((1, 3, 5)).rotate(field, turns)
     at = np.argwhere(np.abs(found).sum(0) > 0)[0]
     x, y = turned(np.array([[4.5, 1.5]]) - SIZE / 2, turns)[0] + SIZE / 2
     assert at.tolist() == [2, int(y), int(x)]
@@ -140,20 +140,25 @@ def test_the_peak_of_a_function_of_rotations_turns_with_the_world(turns: int) ->
                                for degree, matrix in enumerate(wigner_matrices(about @ peak, 2))])
     np.testing.assert_allclose(found[:, *at], expected, atol=1e-9)
     with pytest.raises(BundleError, match='mirror'):
-        WignerField(2).rotate(field, turns, True)
+        SteerableField((1, 3, 5)).rotate(field, turns, True)
+
+
+def _tuples(value: object) -> object:
+    """Lists of any depth as tuples."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 LAWS = [{'kind': 'invariant'}, {'kind': 'invariant_field'},
         {'kind': 'vector_field', 'frequency': 2},
         {'kind': 'pillar_points', 'vector_columns': [[4, 5]]},
         {'kind': 'pillar_index', 'height': 4, 'width': 4}, {'kind': 'cell_index', 'edge': 4},
-        {'kind': 'wigner_field', 'degree': 2}]
+        {'kind': 'steerable_field', 'counts': [1, 3, 5]}]
 
 
 @pytest.mark.parametrize('law', LAWS)
 def test_the_manifest_form_is_kept(law: dict) -> None:
     assert representation_to_dict(representation_from_dict(law)) | {} == {
-        key: tuple(map(tuple, value)) if isinstance(value, list) else value
+        key: _tuples(value)
         for key, value in law.items()}
 
 
@@ -170,7 +175,8 @@ def test_every_kind_is_tried() -> None:
     {'kind': 'pillar_points', 'vector_columns': [[1, 2, 3]]},
     {'kind': 'pillar_points', 'vector_columns': [[-1, 2]]},
     {'kind': 'pillar_points', 'vector_columns': 5},
-    {'kind': 'wigner_field', 'degree': -1}, {'kind': ['invariant']},
+    {'kind': 'steerable_field', 'counts': [1, -1]}, {'kind': 'steerable_field', 'counts': []},
+    {'kind': ['invariant']},
 ])
 def test_a_law_that_is_none_is_refused(law: object) -> None:
     with pytest.raises(BundleError):
@@ -180,8 +186,8 @@ def test_a_law_that_is_none_is_refused(law: object) -> None:
 @pytest.mark.parametrize(('law', 'shape'), [
     (InvariantField(), (1, 1, 4, 5)), (InvariantField(), (4,)), (VectorField(), (1, 3, 4, 4)),
     (VectorField(), (4, 4)), (PillarIndex(4, 4), (4, 4)), (PillarPoints(((6, 8),)), (9, 2, 8)),
-    (WignerField(2), (34, 4, 4, 4)),
-    (WignerField(2), (35, 4, 4, 5)),
+    (SteerableField((1, 3, 5)), (34, 4, 4, 4)),
+    (SteerableField((1, 3, 5)), (35, 4, 4, 5)),
 ])
 def test_a_law_that_the_shape_cannot_carry_is_refused(law: InvariantField, shape: tuple) -> None:
     with pytest.raises(BundleError):
