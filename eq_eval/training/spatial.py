@@ -32,7 +32,8 @@ def spatial_losses(model: nn.Module, batch: SpatialBatch, fine: float = 1.) -> d
     picks = [pick_loss(scene['pick'][row], batch.pick[row], batch.basis[row])
              for row in range(count)]
     places = [place_losses(scene['place_features'][row], psi[row], model.config.features,
-                           batch.coarse[row], batch.fine[row], batch.fine_places[row]) for row in range(count)]
+                           batch.coarse[row], batch.fine[row], batch.fine_places[row])
+              for row in range(count)]
     names = ('pick', 'pick_turn', 'place', 'place_near')
     terms = {name: sum(part, batch.pick.new_zeros(())) / count for name, part in zip(
         names, (*zip(*picks, strict=True), *zip(*places, strict=True)), strict=True)}
