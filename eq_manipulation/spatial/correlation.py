@@ -79,7 +79,7 @@ def lifting_matrix(edge: int, name: str, degree: int) -> csr_matrix:
 
 @lru_cache(maxsize=8)
 def _lifted_fields(counts: tuple[int, ...], name: str, degree: int) -> Float:
-    turns = np.asarray(lifting_set(name, degree).rotations)
+    turns = np.asarray(lifting_set(name, degree).rotations, np.float64)
     return field_matrices(turns, counts).astype(np.float32)
 
 
@@ -97,8 +97,8 @@ def fiber_kernels(psi: Float, counts: tuple[int, ...], name: str, degree: int) -
     """
     features, edge = psi.shape[:2]
     fourier, (inside, _) = lifting_set(name, degree), ball(edge)
-    lifted = lifting_matrix(edge, name, degree) @ psi.reshape(features, -1).T
-    lifted = lifted.reshape(-1, len(inside), features)
+    copies = lifting_matrix(edge, name, degree) @ psi.reshape(features, -1).T
+    lifted = copies.reshape(-1, len(inside), features)
     lifted = lifted @ _lifted_fields(counts, name, degree).swapaxes(1, 2)
     weights = fourier.weights.astype(np.float32)
     kernels = np.zeros((weights.shape[1], edge ** 3, features), np.float32)
