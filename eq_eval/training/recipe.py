@@ -184,8 +184,8 @@ class SpatialRecipe(TrainingRecipe):
         brightness: Logarithm by which all colours are scaled at most.
         tint: Logarithm by which each colour channel is scaled at most beyond that.
         coarse: Rotations that all places are compared at, the shown one and even ones.
+        turns: Rotations that places near the shown one are compared at, half of them even ones.
         fine: Poses around the shown one that it is compared with.
-        fine_weight: Of that loss beside the others.
     """
 
     policy: SpatialConfig = field(default_factory=SpatialConfig)
@@ -195,9 +195,9 @@ class SpatialRecipe(TrainingRecipe):
     kept: float = .5
     brightness: float = .2
     tint: float = .1
-    coarse: int = 12
-    fine: int = 400
-    fine_weight: float = 2.
+    coarse: int = 4
+    turns: int = 64
+    fine: int = 128
     iterations: int = 800
     batch_size: int = 2
     learning_rate: float = 4e-3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -21,24 +20,21 @@ from eq_manipulation.spatial.losses import place_losses
 from eq_manipulation.spatial.model import SpatialNetworks
 
 
-def spatial_losses(model: nn.Module, batch: SpatialBatch, fine: float = 1.) -> dict[str, Tensor]:
-    """Returns the losses of pick (position, rotation) and place (all, near).
-
-    Their sum is ``'total'``, the last counting `fine` times.
-    """
+def spatial_losses(model: nn.Module, batch: SpatialBatch) -> dict[str, Tensor]:
+    """Returns the losses of pick (position, rotation) and place, and their sum."""
     scene = model.scene(batch.picture)
     psi = model.crop(batch.crop)['crop_features']
     count = len(batch.pick)
     picks = [pick_loss(scene['pick'][row], batch.pick[row], batch.basis[row])
              for row in range(count)]
     places = [place_losses(scene['place_features'][row], psi[row], model.config.features,
-                           batch.coarse[row], batch.fine[row], batch.fine_places[row])
+                           batch.coarse[row], batch.turns[row], batch.fine[row],
+                           batch.fine_places[row])
               for row in range(count)]
-    names = ('pick', 'pick_turn', 'place', 'place_near')
+    names = ('pick', 'pick_turn', 'place', 'place_turn', 'place_near')
     terms = {name: sum(part, batch.pick.new_zeros(())) / count for name, part in zip(
         names, (*zip(*picks, strict=True), *zip(*places, strict=True)), strict=True)}
-    total = terms['pick'] + terms['pick_turn'] + terms['place'] + fine * terms['place_near']
-    return {**terms, 'total': total}
+    return {**terms, 'total': sum(terms.values(), batch.pick.new_zeros(()))}
 
 
 def train_spatial(recipe: SpatialRecipe, shown: Sequence[SpatialDemonstration], folder: Path,
@@ -51,6 +47,5 @@ def train_spatial(recipe: SpatialRecipe, shown: Sequence[SpatialDemonstration], 
         folder: Keeps checkpoint and log.
         progress: Called with step and losses now and then.
     """
-    training = Training(recipe, lambda: SpatialNetworks(recipe.policy),
-                        partial(spatial_losses, fine=recipe.fine_weight))
+    training = Training(recipe, lambda: SpatialNetworks(recipe.policy), spatial_losses)
     return run_training(training, SpatialStream(shown, recipe), folder, progress)

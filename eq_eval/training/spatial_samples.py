@@ -25,9 +25,9 @@ TRIES = 200             # of random motions
 NEARLY_ALL = .98        # part of the points that a sphere about a body holds
 APART = .9              # bodies stay so far from each other, of the radii of their spheres
 PICK_ROTATIONS = 1024   # that the shown one is compared with
-NARROWEST = .02         # turn of the poses nearest to the shown one, of half a turn
-WIDEST_SHIFT = 4.       # of those that are turned by half a turn [feature cells]
-PIVOTS = 1.5            # standard deviation of what they are turned about [feature cells]
+NARROWEST = .1          # part of the widest turn and shift that is drawn at least
+WIDEST_TURN = np.radians(80.)   # of rotations near the shown one
+WIDEST_SHIFT = 2.               # of places near the shown one [feature cells]
 
 Double = NDArray[np.float64]
 
@@ -43,6 +43,7 @@ class SpatialBatch:
             even ones.
         crop: (B, 4, crop, crop, crop) around a point near the pick.
         coarse: (B, K, 3, 3) rotations of the object, the shown one first.
+        turns: (B, T, 3, 3) rotations of the object, likewise.
         fine: (B, M, 3, 3) rotations of the object, likewise.
         fine_places: (B, M, 3) where the centre of the crop goes.
     """
@@ -52,6 +53,7 @@ class SpatialBatch:
     basis: Tensor
     crop: Tensor
     coarse: Tensor
+    turns: Tensor
     fine: Tensor
     fine_places: Tensor
 
@@ -92,10 +94,8 @@ class SpatialStream:
         target = (motion[:3, :3] @ centre + motion[:3, 3] - middle) / unit
         even = Rotation.random(PICK_ROTATIONS, rng=rng).as_matrix()
         basis = pick_basis(np.concatenate([shown.pick[None, :3, :3], even]))
-        carried = shown.xyz[shown.carried]
-        held = ((carried.mean(0) if len(carried) else shown.pick[:3, 3]) - centre) / unit
-        coarse, fine, places = _poses(motion[:3, :3], target, held, recipe, rng)
-        return picture, pick[::-1], basis, crop, coarse, fine, places
+        coarse, turns, fine, places = _poses(motion[:3, :3], target, recipe, rng)
+        return picture, pick[::-1], basis, crop, coarse, turns, fine, places
 
 
 def moved(shown: SpatialDemonstration, recipe: SpatialRecipe, rng: np.random.Generator
@@ -148,32 +148,24 @@ def _at(pose: Double, xyz: NDArray[np.floating]) -> Double:
     return np.asarray(xyz @ pose[:3, :3].T + pose[:3, 3])
 
 
-def _poses(rotation: Double, target: Double, held: Double, recipe: SpatialRecipe,
-           rng: np.random.Generator) -> tuple[Double, Double, Double]:
-    """Rotations of the coarse comparison, rotations and places of the fine one.
-
-    Those of the fine one turn about the object, not about where the crop was cut: what stays
-    where it is and is turned wrongly is the hardest to tell.
-
-    Args:
-        rotation: (3, 3) of the shown motion.
-        target: (3,) where it takes the crop's centre [feature cells].
-        held: (3,) middle of the object from the crop's centre before the motion [feature cells].
-        recipe: Tells how many.
-        rng: Draws them.
-    """
+def _poses(rotation: Double, target: Double, recipe: SpatialRecipe, rng: np.random.Generator
+           ) -> tuple[Double, Double, Double, Double]:
+    """Rotations of the first two comparisons, rotations and places of the third."""
     even = Rotation.random(recipe.coarse - 1, rng=rng).as_matrix()
+    turns = Rotation.random(recipe.turns, rng=rng).as_matrix()
+    turns[0] = rotation
+    half = recipe.turns // 2
+    turns[1:half] = _around(rotation, NARROWEST ** rng.random((half - 1, 1)), rng)
     width = NARROWEST ** rng.random((recipe.fine, 1))
     width[0] = 0
-    direction = rng.normal(size=(recipe.fine, 3))
-    direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
-    fine = Rotation.from_rotvec(np.pi * width * direction).as_matrix() @ rotation
-    pivot = held + PIVOTS * rng.normal(size=(recipe.fine, 3))
-    # A shift is seen sooner than a turn: half of them are of turns alone.
-    shifted = np.arange(recipe.fine)[:, None] % 2
-    places = (target + np.einsum('pij,pj->pi', rotation - fine, pivot)
-              + shifted * width * WIDEST_SHIFT * _in_ball(recipe.fine, rng))
-    return np.concatenate([rotation[None], even]), fine, places
+    places = target + width * WIDEST_SHIFT * _in_ball(recipe.fine, rng)
+    return (np.concatenate([rotation[None], even]), turns, _around(rotation, width, rng), places)
+
+
+def _around(rotation: Double, width: Double, rng: np.random.Generator) -> Double:
+    """Rotations at most `width` times the widest turn from one."""
+    vectors = WIDEST_TURN * width * _in_ball(len(width), rng)
+    return np.asarray(Rotation.from_rotvec(vectors).as_matrix() @ rotation)
 
 
 def _in_ball(count: int, rng: np.random.Generator) -> Double:

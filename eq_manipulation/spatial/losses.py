@@ -1,7 +1,9 @@
 """Cross-entropy of shown picks and places (Fourier Transporter, section 4.3).
 
-A softmax over all of SE(3) is too large for every step; it is taken over all places at some
-rotations, and over some poses all around the shown one. The shown pose is among both.
+A softmax over all of SE(3) is too large for every step. It is taken over all places at few
+rotations, over places near the shown one at many rotations, and over poses around the shown one
+that lie between cells. The shown pose is among all of them. In the second, every wrong rotation
+is compared at the place where it does best, which is what a search would take it for.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from torch import Tensor
 
 from eq_manipulation.spatial.correlation import ball
 from eq_manipulation.spatial.rotations import field_matrices
+
+WINDOW = 7      # edge of the cube of places near the shown one [corners of feature cells]
 
 
 def turned(psi: Tensor, rotations: Tensor, counts: tuple[int, ...]) -> Tensor:
@@ -87,23 +91,36 @@ def pick_loss(pick: Tensor, cell: Tensor, basis: Tensor) -> tuple[Tensor, Tensor
     return position, torch.logsumexp(logits, 0) - logits[0]
 
 
-def place_losses(phi: Tensor, psi: Tensor, counts: tuple[int, ...], coarse: Tensor, fine: Tensor,
-                 fine_places: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy over all places at some rotations, and over poses near the shown one.
+def place_losses(phi: Tensor, psi: Tensor, counts: tuple[int, ...], coarse: Tensor, turns: Tensor,
+                 fine: Tensor, fine_places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Cross-entropy over all places, over many rotations, and over poses near the shown one.
 
     Args:
-        phi: (D, n, n, n) scene features.
-        psi: (D, c, c, c) crop features.
+        phi: (C, n, n, n) scene features.
+        psi: (C, c, c, c) crop features.
         counts: Fields of degree 0, 1, ... among both.
-        coarse: (N, 3, 3) rotations of the first, the shown one first.
-        fine: (M, 3, 3) rotations of the second, likewise.
+        coarse: (N, 3, 3) rotations that all places are compared at, the shown one first.
+        turns: (K, 3, 3) rotations that places near the shown one are compared at, likewise.
+        fine: (M, 3, 3) rotations of the poses near the shown one, likewise.
         fine_places: (M, 3) of those, x, y, z from the middle [feature cells].
     """
-    scores = correlate(phi, turned(psi, coarse, counts))
-    whole = scores.reshape(-1).log_softmax(0).reshape(scores.shape)
     corner = fine_places[0].flip(0) + phi.shape[-1] / 2
+    all_places = _cross_entropy(correlate(phi, turned(psi, coarse, counts)), corner)
+    half, edge = psi.shape[-1] // 2, psi.shape[-1] + WINDOW - 1
+    first = [min(max(round(float(each)) - WINDOW // 2, 0), phi.shape[-1] + 1 - WINDOW)
+             for each in corner]
+    z, y, x = first
+    part = nn.functional.pad(phi, (half,) * 6)[:, z:z + edge, y:y + edge, x:x + edge]
+    window = nn.functional.conv3d(part[None], turned(psi, turns, counts))[0]
+    many_turns = _cross_entropy(window, corner - torch.tensor(first))
     near = pose_scores(phi, psi, counts, fine, fine_places)
-    return -_expected(whole[:1], corner)[0], torch.logsumexp(near, 0) - near[0]
+    return all_places, many_turns, torch.logsumexp(near, 0) - near[0]
+
+
+def _cross_entropy(scores: Tensor, corner: Tensor) -> Tensor:
+    """Of the first rotation at a corner among all (N, D, H, W)."""
+    whole = scores.reshape(-1).log_softmax(0).reshape(scores.shape)
+    return -_expected(whole[:1], corner)[0]
 
 
 def _expected(field: Tensor, at: Tensor) -> Tensor:
