@@ -59,7 +59,8 @@ def with_figures(text: str) -> str:
 
 def _tables() -> Iterator[str]:
     for make in (simulated_detection, detector_samples, recorded_detection, simulated_panoptic,
-                 segmenter_samples, recorded_panoptic, planning, policies, latencies):
+                 segmenter_samples, recorded_panoptic, planning, policies, spatial,
+                 latencies):
         made = make()
         if made:
             yield made
@@ -199,6 +200,22 @@ def policies() -> str:
     head = ['Pick and place, reward x 100 after 1 / 10 demonstrations (unseen episodes)',
             'planar policy', 'our Transporter twin, same steps',
             'Equivariant Transporter, published', 'Transporter, published']
+    return _table(head, rows) if rows else ''
+
+
+def spatial() -> str:
+    """Spatial policies on the tasks that have been run."""
+    rows = []
+    for task in ('mug-on-rack', 'peg-in-tilted-hole'):
+        found = _record(f'bench_spatial_{task.replace("-", "_")}_any_same')
+        if found is not None:
+            rows.append([task, *(f'{found[key]:.0f} / {found[f"{key}_strict"]:.0f}'
+                                 for key in ('success', 'place')), f'{found["pick"]:.0f}',
+                         f'{found["place_mm"]:.1f} mm, {found["place_deg"]:.1f}°',
+                         str(found['scenes'])])
+    head = ['Pick and place in space after 10 demonstrations, any tilt, % within 1 cm and 15° / '
+            '5 mm and 7.5°', 'pick and place', 'place alone', 'pick, 1 cm and 15°',
+            'median place', 'unseen scenes']
     return _table(head, rows) if rows else ''
 
 
