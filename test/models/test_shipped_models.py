@@ -25,7 +25,8 @@ GROUPS = {'lidar_detector': 'C4', 'panoptic_segmenter': 'C4', 'exploration_plann
           'graph_planner': 'D4', 'maze_planner': 'D4'}
 POLICIES = {'insert_l_block': 'insert-l-block', 'red_in_green': 'red-in-green', 'kit': 'kit',
             'block_insertion': None, 'place_red_in_green': None, 'align_box_corner': None}
-BUNDLES = [*GROUPS, *(f'{name}/{part}' for name in POLICIES for part in PARTS)]
+SPATIAL = ('mug_on_rack', 'peg_in_tilted_hole')
+BUNDLES = [*GROUPS, *(f'{name}/{part}' for name in (*POLICIES, *SPATIAL) for part in PARTS)]
 
 
 @pytest.fixture(scope='module')
@@ -49,7 +50,7 @@ def test_every_shipped_model_is_looked_at(repository: Path) -> None:
             models.rglob('manifest.json')} == set(BUNDLES)
 
 
-@pytest.mark.parametrize('name', POLICIES)
+@pytest.mark.parametrize('name', [*POLICIES, *SPATIAL])
 def test_policies_keep_their_laws_at_quarter_turns(repository: Path, name: str) -> None:
     folder = repository / 'models' / name
     result = verify_parts(folder, [folder / part for part in PARTS], 'onnxruntime', 1)
