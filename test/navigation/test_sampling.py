@@ -19,7 +19,8 @@ def test_a_sampled_path_leads_around_the_wall_and_there_is_none_through_it(name)
     start, goal = np.array([10.5, 25.5]), np.array([30.5, 25.5])
     least = 2 * np.hypot(9.5, 20.5) + 1        # over the upper end of the wall
     length, milliseconds = sampled_path(name, world.traversable(), start, goal)
-    assert least - 1e-6 < length < 1.5 * least and milliseconds > 0
+    # OMPL looks at a motion point by point, so that it may cut a corner by a part of a cell.
+    assert .99 * least < length < 1.5 * least and milliseconds > 0
     ours = Planner().plan(world, (*start, 0.), (*goal, 0.))
     assert ours.length < 1.1 * least
     cells[:, 20] = 100
