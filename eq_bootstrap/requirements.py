@@ -43,10 +43,11 @@ def groups_for(arguments: Sequence[str], ros: Ros) -> tuple[str, ...]:
     groups = ('base',) if asks_help else _BY_COMMAND.get(command, ('base',))
     if not asks_help:
         # The reference backend is asked for by name, and some benches train what they measure.
-        policy = command in ('bench', 'train') and 'policy' in arguments
-        if (policy or {'torch', 'planner'} & set(arguments)) and 'train' not in groups:
+        words = set(arguments)
+        learned = command == 'bench' and {'policy', 'spatial'} & words
+        if (learned or {'torch', 'planner'} & words) and 'train' not in groups:
             groups = (*groups, 'train')
-        if policy:
+        if command in ('bench', 'train') and 'policy' in words:
             groups = (*groups, 'ravens')
     return tuple(group for group in groups if group != 'ros' or ros.kind == 'wheels')
 

@@ -118,6 +118,8 @@ def test_tests_need_every_group_and_a_demonstration_no_torch() -> None:
         assert set(requirements.groups_for([command], WHEELS)) == {'base', 'ros', 'sim'}
     assert requirements.groups_for(['plan', 'map.yaml'], WHEELS) == ('base',)
     assert 'train' in requirements.groups_for(['bench', 'planner', '--quick'], WHEELS)
+    assert 'train' in requirements.groups_for(['bench', 'spatial', '--quick'], WHEELS)
+    assert 'train' not in requirements.groups_for(['up', 'policy'], WHEELS)
 
 
 def test_group_is_installed_again_when_its_pins_change(tmp_path: Path, repository) -> None:
