@@ -6,7 +6,6 @@ Nothing tips over, and what lies on a body that is taken away stays where it was
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 
@@ -17,22 +16,18 @@ import shapely
 from eq_core.errors import ConfigError
 from eq_core.geometry.heightmap import Workspace
 from eq_core.geometry.rgbd import RgbdView
+from eq_eval.manipulation.camera import Camera
+from eq_eval.manipulation.camera import look_at
 from eq_eval.manipulation.tabletop.bodies import Body
 from eq_eval.manipulation.tabletop.bodies import rest_height
 from eq_eval.simulation.mesh import loft
-from eq_eval.simulation.mesh import merge
 from eq_eval.simulation.mesh import Mesh
 from eq_eval.simulation.mesh import quad
-from eq_eval.simulation.raycast import cast
-from eq_eval.simulation.raycast import surface
 
 WORKSPACE = Workspace((-.25, -.25, -.01), (.25, .25, .19), .003125)
 TABLE = (.55, .5, .45)              # colour
-IMAGE = (360, 480)                  # rows, columns
-FOCAL = 495.                        # [pixels]
-CAMERAS = ((.45, 0., .6), (-.25, .4, .6), (-.25, -.4, .6))      # positions [m]
-DEPTH_NOISE = .0005                 # standard deviation [m]
-LIGHT = np.array([.3, .2, .93])     # direction to the light
+CAMERA = Camera(rows=360, columns=480, focal=495., noise=.0005)
+POSITIONS = ((.45, 0., .6), (-.25, .4, .6), (-.25, -.4, .6))    # of the cameras [m]
 ATTEMPTS = 500                      # places tried for a body before the draw begins anew
 MARGIN = .015                       # free space around every body at the beginning [m]
 FLOOR = 1.                          # half edge of the table that the cameras see [m]
@@ -108,47 +103,8 @@ class World:
                 meshes.append(_solid(outline, part.bottom + body.position[2],
                                      part.top + body.position[2]))
                 colors.append(body.color)
-        owner = np.repeat(np.arange(len(meshes), dtype=np.uint32),
-                          [len(mesh.triangles) for mesh in meshes])
-        target = surface(merge(meshes), owner, np.ones(len(owner), np.float32))
-        palette = np.array(colors, np.float32)
-        views = []
-        for position in CAMERAS:
-            pose = look_at(position, (0., 0., 0.))
-            distance, triangle, normal = cast(target, _rays(pose))
-            hit = np.isfinite(distance)
-            color = np.zeros((*IMAGE, 3), np.float32)
-            shade = .6 + .4 * np.abs(normal[hit] @ LIGHT.astype(np.float32))
-            color[hit.reshape(IMAGE)] = palette[owner[triangle[hit]]] * shade[:, None]
-            noise = self.rng.normal(0, DEPTH_NOISE, IMAGE).astype(np.float32)
-            depth = np.where(hit.reshape(IMAGE), distance.reshape(IMAGE) + noise, np.inf)
-            views.append(RgbdView(color, depth, INTRINSICS, pose, 'table'))
-        return views
-
-
-INTRINSICS = np.array([[FOCAL, 0., (IMAGE[1] - 1) / 2], [0., FOCAL, (IMAGE[0] - 1) / 2],
-                       [0., 0., 1.]])
-
-
-def look_at(position: Sequence[float], target: Sequence[float]) -> Double:
-    """(4, 4) table <- camera, optical axes, upright."""
-    forward = np.subtract(target, position)
-    forward = forward / np.linalg.norm(forward)
-    right = np.cross(forward, [0., 0., 1.])
-    right /= np.linalg.norm(right)
-    pose = np.eye(4)
-    pose[:3, :3] = np.stack([right, np.cross(forward, right), forward], -1)
-    pose[:3, 3] = position
-    return pose
-
-
-def _rays(pose: Double) -> NDArray[np.float32]:
-    """(H * W, 6) origins and directions whose lengths make a distance the depth of a pixel."""
-    row, column = np.divmod(np.arange(IMAGE[0] * IMAGE[1]), IMAGE[1])
-    local = np.stack([(column - INTRINSICS[0, 2]) / FOCAL, (row - INTRINSICS[1, 2]) / FOCAL,
-                      np.ones(len(row))], -1)
-    origin = np.broadcast_to(pose[:3, 3], local.shape)
-    return np.concatenate([origin, local @ pose[:3, :3].T], -1).astype(np.float32)
+        poses = [look_at(position, (0., 0., 0.)) for position in POSITIONS]
+        return CAMERA.see(meshes, colors, poses, 'table', self.rng)
 
 
 def _solid(outline: Double, bottom: float, top: float) -> Mesh:
