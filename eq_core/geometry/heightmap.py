@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from eq_core.errors import ConfigError
 from eq_core.errors import InputError
+from eq_core.geometry.rgbd import joined_points
 from eq_core.geometry.rgbd import RgbdView
 
 Float = NDArray[np.float32]
@@ -53,6 +54,11 @@ class Workspace:
         size = (np.asarray(self.upper) - self.lower) / self.resolution
         x, y, z = (int(count) for count in np.rint(size))
         return z, y, x
+
+    @property
+    def middle(self) -> NDArray[np.float64]:
+        """(3,) its centre [m]."""
+        return np.asarray((np.array(self.lower) + self.upper) / 2)
 
     def cell(self, xyz: NDArray[np.floating]) -> NDArray[np.float64]:
         """Where points (..., 3) [m] lie: (..., 3) x, y, z [cells]; centres are whole numbers."""
@@ -122,12 +128,7 @@ def fuse_views(views: Sequence[RgbdView], workspace: Workspace) -> HeightMap:
     Raises:
         InputError: There is no view, or they are in several frames.
     """
-    frames = sorted({view.frame_id for view in views})
-    if len(frames) != 1:
-        raise InputError(f'views must be of one frame, got {frames}', 'bad_frame')
-    seen = [view.points() for view in views]
-    xyz, color = (np.concatenate(part) for part in zip(*seen, strict=True))
-    return heightmap_of_points(xyz, color, workspace, frames[0],
+    return heightmap_of_points(*joined_points(views), workspace, views[0].frame_id,
                                max(view.stamp for view in views))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,3 +67,22 @@ class RgbdView:
         local = np.stack([(column - cx) / fx * depth, (row - cy) / fy * depth, depth], -1)
         seen = local @ self.pose[:3, :3].T + self.pose[:3, 3]
         return seen.astype(np.float32), self.color[row, column]
+
+
+def joined_points(views: Sequence[RgbdView]) -> tuple[Float, Float]:
+    """Points that several cameras see, one view after the other.
+
+    Args:
+        views: All in one frame, which is that of the first.
+
+    Returns:
+        (N, 3) float32 in that frame [m], and (N, 3) float32 their colours.
+
+    Raises:
+        InputError: There is no view, or they are in several frames.
+    """
+    frames = sorted({view.frame_id for view in views})
+    if len(frames) != 1:
+        raise InputError(f'views must be of one frame, got {frames}', 'bad_frame')
+    xyz, color = zip(*(view.points() for view in views), strict=True)
+    return np.concatenate(xyz), np.concatenate(color)

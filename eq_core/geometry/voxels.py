@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from eq_core.errors import InputError
 from eq_core.geometry.heightmap import Workspace
+from eq_core.geometry.rgbd import joined_points
 from eq_core.geometry.rgbd import RgbdView
 
 Float = NDArray[np.float32]
@@ -61,12 +62,8 @@ def voxelize_views(views: Sequence[RgbdView], workspace: Workspace) -> VoxelGrid
     Raises:
         InputError: There is no view, or they are in several frames.
     """
-    frames = sorted({view.frame_id for view in views})
-    if len(frames) != 1:
-        raise InputError(f'views must be of one frame, got {frames}', 'bad_frame')
-    seen = [view.points() for view in views]
-    xyz, color = (np.concatenate(part) for part in zip(*seen, strict=True))
-    return voxels_of_points(xyz, color, workspace, frames[0], max(view.stamp for view in views))
+    return voxels_of_points(*joined_points(views), workspace, views[0].frame_id,
+                            max(view.stamp for view in views))
 
 
 def voxels_of_points(xyz: NDArray[np.floating], color: NDArray[np.floating],

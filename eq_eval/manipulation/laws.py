@@ -57,7 +57,7 @@ def between_errors(policy: PlanarPolicy, heightmap: HeightMap, degrees: tuple[fl
     """
     upright = policy.plan(heightmap, 1)
     cell = 2 * policy.config.resolution
-    middle = (np.add(heightmap.workspace.lower, heightmap.workspace.upper) / 2)[:2]
+    middle = heightmap.workspace.middle[:2]
     worst = {'pick_cells': 0., 'place_cells': 0., 'place_degrees': 0.}
     for angle in np.radians(degrees):
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

@@ -82,7 +82,7 @@ class SpatialStream:
         recipe, config = self._recipe, self._recipe.policy
         shown = moved(self._shown[rng.integers(len(self._shown))], recipe, rng)
         picture = scene_picture(shown.voxels(), config)
-        edge, middle = config.size // STRIDE, _middle(shown)
+        edge, middle = config.size // STRIDE, shown.workspace.middle
         unit = STRIDE * config.resolution
         pick = (shown.pick[:3, 3] - middle) / unit + (edge - 1) / 2         # x, y, z [cells]
         # The object moves as a whole: any point near the pick goes along.
@@ -132,14 +132,14 @@ def _turns(shown: SpatialDemonstration, rng: np.random.Generator) -> tuple[Doubl
         for number, (middle, radius) in enumerate(zip(middles, radii, strict=True)):
             turn = np.eye(4)
             turn[:3, :3] = Rotation.random(rng=rng).as_matrix()
-            where = _middle(shown) + rng.uniform(-1, 1, 3) * np.maximum(half - radius, 0)
+            where = shown.workspace.middle + rng.uniform(-1, 1, 3) * np.maximum(half - radius, 0)
             turn[:3, 3] = where - turn[:3, :3] @ middle
             turns[number] = turn
         object_at, target_at, goal_at = (_at(turn, point) for turn, point in zip(
             (turns[0], turns[1], turns[1]), (*middles, goal), strict=True))
         if (np.linalg.norm(object_at - target_at) > APART * sum(radii)
                 and np.linalg.norm(object_at - goal_at) > 2 * APART * radii[0]
-                and (np.abs(goal_at - _middle(shown)) < half - radii[0] / 2).all()):
+                and (np.abs(goal_at - shown.workspace.middle) < half - radii[0] / 2).all()):
             return turns[0], turns[1]
     return np.eye(4), np.eye(4)
 
@@ -173,7 +173,3 @@ def _in_ball(count: int, rng: np.random.Generator) -> Double:
     direction = rng.normal(size=(count, 3))
     direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
     return np.asarray(direction * rng.random((count, 1)) ** (1 / 3))
-
-
-def _middle(shown: SpatialDemonstration) -> Double:
-    return (np.array(shown.workspace.lower) + shown.workspace.upper) / 2

@@ -206,16 +206,11 @@ class SpatialPolicy:
         return self.config.score_radius / self._unit
 
     def _point(self, place: Double, voxels: VoxelGrid) -> Double:
-        return _middle(voxels) + place * self._unit
-
-
-def _middle(voxels: VoxelGrid) -> Double:
-    space = voxels.workspace
-    return (np.array(space.lower) + space.upper) / 2
+        return voxels.workspace.middle + place * self._unit
 
 
 def _pose(rotation: Double, place: Double, unit: float, voxels: VoxelGrid) -> Double:
     """(4, 4) of a rotation and a place from the middle [feature cells]."""
     pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = rotation, _middle(voxels) + place * unit
+    pose[:3, :3], pose[:3, 3] = rotation, voxels.workspace.middle + place * unit
     return pose

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from scipy.spatial import KDTree
 
 from eq_core.errors import InputError
 from eq_core.geometry.heightmap import Workspace
-from eq_core.geometry.rgbd import RgbdView
+from eq_core.geometry.rgbd import joined_points
 from eq_core.geometry.voxels import VoxelGrid
 from eq_core.geometry.voxels import voxels_of_points
 from eq_eval.manipulation.spatial.tasks import SpatialTask
@@ -92,12 +91,6 @@ def carried_points(before: Float, after: Float, pick: Double) -> NDArray[np.bool
         _, part = connected_components(graph, directed=False)
         carried[gone[part == part[np.linalg.norm(points - pick, axis=-1).argmin()]]] = True
     return carried
-
-
-def joined_points(views: Sequence[RgbdView]) -> tuple[Float, Float]:
-    """(N, 3) points of all views [m], and (N, 3) their colours."""
-    xyz, color = zip(*(view.points() for view in views), strict=True)
-    return np.concatenate(xyz), np.concatenate(color)
 
 
 def save_spatial(path: Path, shown: list[SpatialDemonstration]) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eq_core.geometry.rgbd import joined_points
 from eq_core.geometry.rgbd import RgbdView
 from eq_core.geometry.voxels import voxelize_views
 from eq_eval.manipulation.evaluation import STRICT_ANGLE
 from eq_eval.manipulation.evaluation import STRICT_POSITION
-from eq_eval.manipulation.spatial.demonstrations import joined_points
 from eq_eval.manipulation.spatial.tasks import ANGLE
 from eq_eval.manipulation.spatial.tasks import POSITION
 from eq_eval.manipulation.spatial.tasks import SpatialTask

@@ -97,7 +97,7 @@ def between_errors(policy: SpatialPolicy, shown: SpatialDemonstration, turns: in
         ``degrees``, likewise; medians, and the largest as ``worst_cells``, ``worst_degrees``.
     """
     space, middle = shown.workspace, np.eye(4)
-    middle[:3, 3] = (np.array(space.lower) + space.upper) / 2
+    middle[:3, 3] = space.middle
     upright, found = policy.plan(shown.voxels(), 1), []
     held = upright.pick[0]
     for rotation in Rotation.random(turns, rng=np.random.default_rng(seed)).as_matrix():
