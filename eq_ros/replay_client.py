@@ -179,6 +179,22 @@ class ReplayClient:
                           ) from self._failure
         return became
 
+    def hear(self, timeout: float) -> None:
+        """Waits until the node has said twice how it is, and so has read what came before.
+
+        Args:
+            timeout: Longest wait for either [s].
+
+        Raises:
+            EqError: A message could not be taken.
+        """
+        for _ in range(2):
+            self._hear_once(timeout)
+
+    def _hear_once(self, timeout: float) -> None:
+        since = time.monotonic_ns()
+        self.wait(lambda: self._balance_time > since, timeout)
+
     def wait_until_active(self, timeout: float, check: Callable[[], None]) -> None:
         """Waits until the node is active, listens to us and is heard by us.
 

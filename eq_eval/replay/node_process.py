@@ -28,6 +28,12 @@ def _end_with_parent() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def node_arguments(name: str, parameters: Mapping[str, str]) -> list[str]:
+    """Command line that names a node and sets its parameters."""
+    words = [word for key, value in parameters.items() for word in ('-p', f'{key}:={value}')]
+    return ['--ros-args', '-r', f'__node:={name}', *words]
+
+
 class NodeProcess:
     """Runs `python -m <module> --ros-args ...` and keeps what it logs in a file."""
 

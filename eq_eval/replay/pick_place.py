@@ -15,22 +15,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from eq_core.errors import EqError
-from eq_core.geometry.heightmap import fuse_views
 from eq_core.geometry.heightmap import HeightMap
-from eq_core.geometry.rgbd import RgbdView
+from eq_core.geometry.heightmap import heightmap_of_points
+from eq_core.geometry.rgbd import joined_points
 from eq_eval.manipulation.tabletop.tasks import make_task
 from eq_eval.manipulation.tabletop.tasks import TabletopTask
 from eq_eval.manipulation.tabletop.world import WORKSPACE
 from eq_eval.replay.environment import applied
 from eq_eval.replay.environment import free_domain_id
 from eq_eval.replay.environment import graph_environment
+from eq_eval.replay.node_process import node_arguments
 from eq_eval.replay.node_process import NodeProcess
 from eq_eval.replay.output_bag import OutputBag
 from eq_eval.replay.runner import Progress
 from eq_manipulation.outcome import ResultCode
+from eq_ros.maps import pose_matrix
 
 MODULE, NAME = 'eq_manipulation.nodes.pick_place_policy', 'pick_place_policy'
 TASK, SEEDS = 'kit', (1, 3)
@@ -40,6 +41,7 @@ DIAGNOSTICS_PERIOD = .1     # [s]
 SECOND = 10**9
 
 Double = NDArray[np.float64]
+Float = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,12 +109,11 @@ def play_episodes(model: Path, out: Path, progress: Progress = lambda done, tota
     from eq_ros.recorder import RecordedMessage
 
     settings = {'use_sim_time': 'true', 'diagnostics_period': str(DIAGNOSTICS_PERIOD),
-                'model_path': str(model.resolve()), 'input': 'points', 'max_age': '0.0',
-                'workspace_frame': 'table', 'workspace_lower': str(list(WORKSPACE.lower)),
+                'model_path': json.dumps(str(model.resolve())), 'input': 'points',
+                'max_age': '0.0', 'workspace_frame': 'table',
+                'workspace_lower': str(list(WORKSPACE.lower)),
                 'workspace_upper': str(list(WORKSPACE.upper)), **(parameters or {})}
-    arguments = ['--ros-args', '-r', f'__node:={NAME}']
-    for name, value in settings.items():
-        arguments += ['-p', f'{name}:={value}']
+    arguments = node_arguments(NAME, settings)
     domain = free_domain_id() if domain_id is None else domain_id
     environment = graph_environment(domain, out / 'log')
     now = [SECOND]
@@ -132,7 +133,7 @@ def play_episodes(model: Path, out: Path, progress: Progress = lambda done, tota
             acts += _episode(client, task, seed, now, process)
             ends[seed] = task.look()
             progress(done, len(seeds), 'picking and placing')
-        _hear(client)
+        client.hear(PATIENCE)
         balance = client.balance
     answered = sum(act.pick is not None for act in acts)
     result = {'task': task_name, 'episodes': len(seeds), 'asked': len(acts),
@@ -161,13 +162,16 @@ def _episode(client: Any, task: TabletopTask, seed: int, now: list[int], process
     for _ in range(task.max_steps):
         now[0] += SECOND
         views = task.views()
-        _show(client, views, now[0], process)
-        answer, table = client.ask(PATIENCE, count=1), fuse_views(views, WORKSPACE)
+        frame, points = views[0].frame_id, joined_points(views)
+        _show(client, points, frame, now[0], process)
+        answer = client.ask(PATIENCE, count=1)
+        table = heightmap_of_points(*points, WORKSPACE, frame)
         if answer.error_code:
             acts.append(Act(seed, table, None, None, (0., 0.),
                             ResultCode(answer.error_code).name.lower(), 0.))
             break
-        pick, place = _matrix(answer.pick.pose), _matrix(answer.place.pose)
+        pick, place = (pose_matrix(stamped.pose, name) for stamped, name in (
+            (answer.pick, 'pick'), (answer.place, 'place')))
         reward, over = task.step(pick, place)
         acts.append(Act(seed, table, pick, place, (float(answer.pick_scores[0]),
                                                    float(answer.place_scores[0])), '', reward))
@@ -176,33 +180,17 @@ def _episode(client: Any, task: TabletopTask, seed: int, now: list[int], process
     return acts
 
 
-def _show(client: Any, views: Sequence[RgbdView], stamp: int, process: NodeProcess) -> None:
+def _show(client: Any, points: tuple[Float, Float], frame: str, stamp: int, process: NodeProcess
+          ) -> None:
     """Publishes what all cameras see as one cloud, and waits until the node has it.
 
     Raises:
         EqError: The node does not hear it.
     """
-    xyz, color = (np.concatenate(part) for part in zip(
-        *(view.points() for view in views), strict=True))
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        client.show(xyz, color, views[0].frame_id, stamp)
+        client.show(*points, frame, stamp)
         if client.wait(lambda: client.has_seen(stamp), AGAIN):
             return
         process.check()
     raise EqError(f'{NAME} has not seen a cloud within {PATIENCE:g} s:\n{process.tail()}')
-
-
-def _hear(client: Any) -> None:
-    """Waits until the node has said how it is after the last answer."""
-    for _ in range(2):
-        since = time.monotonic_ns()
-        client.wait(lambda since=since: client.balance_time > since, PATIENCE)
-
-
-def _matrix(pose: Any) -> Double:
-    matrix = np.eye(4)
-    turn = pose.orientation
-    matrix[:3, :3] = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix()
-    matrix[:3, 3] = pose.position.x, pose.position.y, pose.position.z
-    return matrix

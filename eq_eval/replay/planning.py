@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 import json
 from pathlib import Path
-import time
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from eq_eval.replay.environment import free_domain_id
 from eq_eval.replay.environment import graph_environment
 from eq_eval.replay.map_bag import MapMessage
 from eq_eval.replay.map_bag import read_map_bag
+from eq_eval.replay.node_process import node_arguments
 from eq_eval.replay.node_process import NodeProcess
 from eq_eval.replay.output_bag import OutputBag
 from eq_eval.replay.runner import Progress
@@ -97,9 +97,7 @@ def replay_planning(bag: Path, out: Path, progress: Progress = lambda done, tota
     total = sum(message.kind == 'goal' for message in messages)
     settings = {'use_sim_time': 'true', 'diagnostics_period': str(DIAGNOSTICS_PERIOD),
                 'transform_tolerance': '3600.0', **(parameters or {})}
-    arguments = ['--ros-args', '-r', f'__node:={NAME}']
-    for name, value in settings.items():
-        arguments += ['-p', f'{name}:={value}']
+    arguments = node_arguments(NAME, settings)
     domain = free_domain_id() if domain_id is None else domain_id
     environment = graph_environment(domain, out / 'log')
     paths: list[Any] = []
@@ -119,13 +117,13 @@ def replay_planning(bag: Path, out: Path, progress: Progress = lambda done, tota
         for message in messages:
             now[0] = message.stamp
             if message.kind == 'goal':
-                _hear(client)       # so that what was told before has come
+                client.hear(PATIENCE)  # so that what was told before has come
                 goals.append(_ask(client, message, world, paths, process))
                 progress(len(goals), total, 'playing to planner')
                 continue
             world = _seen(world, message)
             client.play(message.kind, message.data, message.stamp)
-        _hear(client)
+        client.hear(PATIENCE)
         balance = client.balance
     answered = sum(not goal.reason for goal in goals)
     result = {'goals': total, 'received': balance.received, 'published': balance.published,
@@ -177,10 +175,3 @@ def _ask(client: Any, message: MapMessage, world: OccupancyMap | None, paths: li
     reasons = [reason for reason, count in after.dropped.items()
                if count > before.dropped.get(reason, 0)]
     return AskedGoal(xy, world, np.zeros((0, 2)), ', '.join(reasons) or 'unknown')
-
-
-def _hear(client: Any) -> None:
-    """Waits until the node has said twice how it is, and so has read what came before."""
-    for _ in range(2):
-        since = time.monotonic_ns()
-        client.wait(lambda since=since: client.balance_time > since, PATIENCE)

@@ -19,6 +19,7 @@ from eq_eval.datasets.scan import LabeledScan
 from eq_eval.replay.environment import applied
 from eq_eval.replay.environment import free_domain_id
 from eq_eval.replay.environment import graph_environment
+from eq_eval.replay.node_process import node_arguments
 from eq_eval.replay.node_process import NodeProcess
 from eq_eval.replay.nodes import DETECTOR
 from eq_eval.replay.nodes import PlayedNode
@@ -84,10 +85,7 @@ class ReplayOptions:
                     **(_ODOMETRY if with_poses else {}), **self.parameters}
         if self.model is not None:
             settings['model_path'] = json.dumps(str(self.model.resolve()))
-        arguments = ['--ros-args', '-r', f'__node:={self.node.name}']
-        for name, value in settings.items():
-            arguments += ['-p', f'{name}:={value}']
-        return arguments
+        return node_arguments(self.node.name, settings)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 from eq_core.geometry.heightmap import HeightMap
 from eq_eval.replay.pick_place import Act
 from eq_eval.replay.pick_place import PickPlaceRun
+from eq_eval.report.raster import data_uri
 
 SCALE = 3           # pixels of a cell
 AXIS = .035         # length of the mark that shows a turn [m]
@@ -64,7 +63,5 @@ def _picture(table: HeightMap, marks: list[dict[str, float]] | None = None, text
     rows, columns = table.height.shape
     image = Image.fromarray(pixels).resize((SCALE * columns, SCALE * rows),
                                            Image.Resampling.NEAREST)
-    data = BytesIO()
-    image.quantize(64).save(data, 'PNG', optimize=True)
-    return {'uri': 'data:image/png;base64,' + b64encode(data.getvalue()).decode(),
+    return {'uri': data_uri(image.quantize(64)),
             'width': columns, 'height': rows, 'marks': marks or [], 'text': text or 'at the end'}

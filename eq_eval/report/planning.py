@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping
 from collections.abc import Sequence
 from datetime import datetime
 from datetime import UTC
-from io import BytesIO
 import os
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from eq_eval.replay.planning import AskedGoal
 from eq_eval.replay.planning import PlanningRun
 from eq_eval.report.builder import environment
 from eq_eval.report.builder import version_text
+from eq_eval.report.raster import data_uri
 
 LARGEST = 1200      # pixels along an edge of a picture of a map
 FREE, WALL, NOTHING = 252, 60, 205      # shades of grey, as map_server writes them
@@ -100,9 +99,7 @@ def _map_uri(world: OccupancyMap) -> str:
     shade = np.where(world.cells == UNKNOWN, NOTHING, FREE - (FREE - WALL) / 100. * world.cells)
     picture = Image.fromarray(shade[::-1].round().astype(np.uint8))
     picture.thumbnail((LARGEST, LARGEST))
-    data = BytesIO()
-    picture.save(data, 'PNG', optimize=True)
-    return 'data:image/png;base64,' + b64encode(data.getvalue()).decode()
+    return data_uri(picture)
 
 
 def _colour(number: int) -> str:

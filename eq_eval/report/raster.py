@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,11 @@ def png_uri(image: NDArray[np.uint8], palette: NDArray[np.uint8] | None = None) 
 
     picture = Image.fromarray(image)
     picture.putpalette((point_palette() if palette is None else palette).tobytes())
+    return data_uri(picture, transparency=0)
+
+
+def data_uri(picture: Any, **options: Any) -> str:
+    """Encodes a picture of PIL as a `data:` address of a PNG; `options` are those of `save`."""
     buffer = io.BytesIO()
-    picture.save(buffer, 'PNG', optimize=True, transparency=0)
+    picture.save(buffer, 'PNG', optimize=True, **options)
     return 'data:image/png;base64,' + base64.b64encode(buffer.getvalue()).decode()
