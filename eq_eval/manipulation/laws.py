@@ -12,8 +12,8 @@ from eq_core.geometry.heightmap import HeightMap
 from eq_core.runtime import Bundle
 from eq_core.runtime.acceptance import relative_error
 from eq_manipulation.planar.correlation import lift
-from eq_manipulation.planar.policy import PARTS
 from eq_manipulation.planar.policy import PlanarPolicy
+from eq_manipulation.two_networks import PARTS
 
 Float = NDArray[np.float32]
 

@@ -20,11 +20,11 @@ from eq_eval.training.recipe import PolicyRecipe
 from eq_manipulation.planar.config import PlanarConfig
 from eq_manipulation.planar.config import STRIDE
 from eq_manipulation.planar.model import plain_twin
-from eq_manipulation.planar.policy import PARTS
 from eq_manipulation.planar.policy import PlanarPolicy
 from eq_manipulation.planar.preprocess import cut_crop
 from eq_manipulation.planar.preprocess import pick_corner
 from eq_manipulation.planar.preprocess import scene_picture
+from eq_manipulation.two_networks import PARTS
 from eq_ros.transport import shared_file
 
 TWIN_ROTATIONS = 36     # as published

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from eq_core.errors import ConfigError
 from eq_core.geometry.heightmap import Workspace
 from eq_core.groups.group import PlanarGroup
+from eq_manipulation.two_networks import known_settings
 
 SCENE, CROP = 'planar_pick_place_scene', 'planar_pick_place_crop'     # tasks of the two bundles
 STRIDE = 2      # heightmap cells of a feature cell, along an edge
@@ -135,11 +135,7 @@ class PlanarConfig:
         Raises:
             ConfigError: A key is unknown, or a value out of range.
         """
-        settings = {name: value for name, value in data.items() if name != 'torch_model'}
-        unknown = set(settings) - {each.name for each in fields(cls)}
-        if unknown:
-            raise ConfigError(f'unknown settings of a planar policy: {sorted(unknown)}')
-        return cls(**settings)
+        return cls(**known_settings(cls, data, 'planar'))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a manifest, with the name of the function that builds the networks."""

@@ -10,22 +10,16 @@ Example::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eq_core.errors import ConfigError
 from eq_core.geometry.heightmap import HeightMap
 from eq_core.groups.so2_fourier import circle_angles
 from eq_core.groups.so2_fourier import circular_harmonics
-from eq_core.runtime import Bundle
-from eq_core.runtime import open_session
 from eq_manipulation.outcome import PickPlace
 from eq_manipulation.planar.config import CROP
 from eq_manipulation.planar.config import PlanarConfig
@@ -35,26 +29,19 @@ from eq_manipulation.planar.correlation import correlate
 from eq_manipulation.planar.correlation import fiber_kernels
 from eq_manipulation.planar.correlation import lift
 from eq_manipulation.planar.postprocess import peaks
-from eq_manipulation.planar.postprocess import softmax
 from eq_manipulation.planar.preprocess import cut_crop
 from eq_manipulation.planar.preprocess import pick_corner
 from eq_manipulation.planar.preprocess import scene_picture
+from eq_manipulation.two_networks import open_parts
+from eq_manipulation.two_networks import Runs
+from eq_manipulation.two_networks import softmax
+from eq_manipulation.two_networks import TwoNetworks
 
-PARTS = {'scene': SCENE, 'crop': CROP}      # folders of a policy's bundles, and their tasks
-
-Arrays = dict[str, NDArray[Any]]
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
 
 
-class Runs(Protocol):
-    """What a policy needs of an inference session."""
-
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> Arrays:
-        """From inputs to outputs, by name."""
-
-
-class PlanarPolicy:
+class PlanarPolicy(TwoNetworks):
     """Looks at a table from above and tells where to pick and where to place.
 
     Law: turning the table turns pick and place with it; turning the object alone turns the place
@@ -73,8 +60,8 @@ class PlanarPolicy:
             scene: From ``'picture'`` to ``'pick'`` and ``'place_features'``.
             crop: From ``'crop'`` to ``'crop_features'``.
         """
+        super().__init__(scene, crop)
         self.config = config
-        self.sessions = scene, crop
         angle = circle_angles(config.rotations)
         self._basis = circular_harmonics(angle, config.frequencies).astype(np.float32)
 
@@ -93,26 +80,8 @@ class PlanarPolicy:
             ConfigError: They are not the two parts of one planar policy.
             BackendError: No backend runs them.
         """
-        bundles = [Bundle.load(Path(folder) / part) for part in PARTS]
-        tasks = [bundle.manifest.task for bundle in bundles]
-        first, second = (dict(bundle.manifest.config) for bundle in bundles)
-        if first != second or tasks != list(PARTS.values()):
-            raise ConfigError(f'{folder} does not hold the two parts of one planar policy, '
-                              f'its tasks are {tasks}')
-        scene, crop = (open_session(bundle, backends, threads) for bundle in bundles)
-        return cls(PlanarConfig.from_dict(first), scene, crop)
-
-    def close(self) -> None:
-        """Lets go of both networks."""
-        for session in self.sessions:
-            close = getattr(session, 'close', None)
-            if close is not None:
-                close()
-
-    @property
-    def notes(self) -> list[str]:
-        """What a user should know of the backends."""
-        return [note for session in self.sessions for note in getattr(session, 'notes', ())]
+        config, scene, crop = open_parts(folder, (SCENE, CROP), 'planar', backends, threads)
+        return cls(PlanarConfig.from_dict(config), scene, crop)
 
     def plan(self, heightmap: HeightMap, count: int = 5) -> PickPlace:
         """Tells where to pick and where to place.

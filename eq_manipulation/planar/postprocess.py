@@ -28,12 +28,6 @@ class Peak:
     score: float
 
 
-def softmax(score: Float) -> Float:
-    """Probabilities of all entries together."""
-    weight = np.exp(score - score.max())
-    return np.asarray(weight / weight.sum(dtype=np.float64), np.float32)
-
-
 def peaks(probability: Float, radius: float, count: int) -> list[Peak]:
     """Finds the likeliest places, each outside the surroundings of the others.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
-from dataclasses import fields
 from typing import Any
 
 from eq_core.errors import ConfigError
 from eq_core.geometry.heightmap import Workspace
+from eq_manipulation.two_networks import known_settings
 
 SCENE, CROP = 'spatial_pick_place_scene', 'spatial_pick_place_crop'   # tasks of the two bundles
 STRIDE = 2      # voxels of a feature cell, along an edge
@@ -98,11 +98,7 @@ class SpatialConfig:
         Raises:
             ConfigError: A key is unknown, or a value out of range.
         """
-        settings = {name: value for name, value in data.items() if name != 'torch_model'}
-        unknown = set(settings) - {each.name for each in fields(cls)}
-        if unknown:
-            raise ConfigError(f'unknown settings of a spatial policy: {sorted(unknown)}')
-        return cls(**settings)
+        return cls(**known_settings(cls, data, 'spatial'))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a manifest, with the name of the function that builds the networks."""

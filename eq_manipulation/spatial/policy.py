@@ -10,20 +10,14 @@ Example::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eq_core.errors import ConfigError
 from eq_core.geometry.voxels import VoxelGrid
 from eq_core.groups.so3_argmax import argmax
-from eq_core.runtime import Bundle
-from eq_core.runtime import open_session
 from eq_manipulation.outcome import PickPlace
 from eq_manipulation.spatial.config import CROP
 from eq_manipulation.spatial.config import SCENE
@@ -36,7 +30,6 @@ from eq_manipulation.spatial.postprocess import centre_of
 from eq_manipulation.spatial.postprocess import peaks
 from eq_manipulation.spatial.postprocess import read_between
 from eq_manipulation.spatial.postprocess import share_near
-from eq_manipulation.spatial.postprocess import softmax
 from eq_manipulation.spatial.preprocess import cut_crop
 from eq_manipulation.spatial.preprocess import pick_corner
 from eq_manipulation.spatial.preprocess import scene_picture
@@ -45,22 +38,16 @@ from eq_manipulation.spatial.search import best_coarse
 from eq_manipulation.spatial.search import Poses
 from eq_manipulation.spatial.search import PoseScore
 from eq_manipulation.spatial.search import refined
+from eq_manipulation.two_networks import open_parts
+from eq_manipulation.two_networks import Runs
+from eq_manipulation.two_networks import softmax
+from eq_manipulation.two_networks import TwoNetworks
 
-PARTS = {'scene': SCENE, 'crop': CROP}      # folders of a policy's bundles, and their tasks
-
-Arrays = dict[str, NDArray[Any]]
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
 
 
-class Runs(Protocol):
-    """What a policy needs of an inference session."""
-
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> Arrays:
-        """From inputs to outputs, by name."""
-
-
-class SpatialPolicy:
+class SpatialPolicy(TwoNetworks):
     """Looks at a cube and tells where to pick and where to place, tilted as it may be.
 
     Law: turning the scene turns pick and place with it; turning the object alone turns the motion
@@ -80,8 +67,8 @@ class SpatialPolicy:
             scene: From ``'picture'`` to ``'pick'`` and ``'place_features'``.
             crop: From ``'crop'`` to ``'crop_features'``.
         """
+        super().__init__(scene, crop)
         self.config = config
-        self.sessions = scene, crop
         self._lifting = lifting_set(config.lifting, config.degree)
 
     @classmethod
@@ -99,26 +86,8 @@ class SpatialPolicy:
             ConfigError: They are not the two parts of one spatial policy.
             BackendError: No backend runs them.
         """
-        bundles = [Bundle.load(Path(folder) / part) for part in PARTS]
-        tasks = [bundle.manifest.task for bundle in bundles]
-        first, second = (dict(bundle.manifest.config) for bundle in bundles)
-        if first != second or tasks != list(PARTS.values()):
-            raise ConfigError(f'{folder} does not hold the two parts of one spatial policy, '
-                              f'its tasks are {tasks}')
-        scene, crop = (open_session(bundle, backends, threads) for bundle in bundles)
-        return cls(SpatialConfig.from_dict(first), scene, crop)
-
-    def close(self) -> None:
-        """Lets go of both networks."""
-        for session in self.sessions:
-            close = getattr(session, 'close', None)
-            if close is not None:
-                close()
-
-    @property
-    def notes(self) -> list[str]:
-        """What a user should know of the backends."""
-        return [note for session in self.sessions for note in getattr(session, 'notes', ())]
+        config, scene, crop = open_parts(folder, (SCENE, CROP), 'spatial', backends, threads)
+        return cls(SpatialConfig.from_dict(config), scene, crop)
 
     def plan(self, voxels: VoxelGrid, count: int = 5) -> PickPlace:
         """Tells where to pick and where to place.

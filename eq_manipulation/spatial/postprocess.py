@@ -9,12 +9,6 @@ Float = NDArray[np.float32]
 Double = NDArray[np.float64]
 
 
-def softmax(score: Float) -> Float:
-    """Probabilities of all entries together."""
-    weight = np.exp(score - score.max())
-    return np.asarray(weight / weight.sum(dtype=np.float64), np.float32)
-
-
 def share_near(heat: Float, place: Double, radius: float) -> float:
     """Probability of everything within a radius of a place.
 

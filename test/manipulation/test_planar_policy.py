@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch_session import Network
 
 from eq_core.errors import BundleError
 from eq_core.errors import ConfigError
@@ -29,11 +30,11 @@ from eq_manipulation.planar import losses
 from eq_manipulation.planar.config import PlanarConfig
 from eq_manipulation.planar.model import plain_twin
 from eq_manipulation.planar.model import PlanarNetworks
-from eq_manipulation.planar.policy import PARTS
 from eq_manipulation.planar.policy import PlanarPolicy
 from eq_manipulation.planar.postprocess import peaks
-from eq_manipulation.planar.postprocess import softmax
 from eq_manipulation.planar.preprocess import scene_picture
+from eq_manipulation.two_networks import PARTS
+from eq_manipulation.two_networks import softmax
 
 SMALL = PlanarConfig(rows=64, columns=64, resolution=.00625, depth=.3, fields=(6, 12, 12, 12),
                      crop=32, rotations=36, frequencies=8)
@@ -67,20 +68,6 @@ def show(seed: int, config: PlanarConfig = SMALL) -> Demonstration:
     at = [space.place(np.array([*each - .5, 0.])) for each in places]
     return Demonstration(HeightMap(height, color, np.ones_like(height, bool), space),
                          pose(*at[0][:2], 0), pose(*at[1][:2], yaws[1] - yaws[0]), seed)
-
-
-class Network:
-    """Runs a torch network as a session does."""
-
-    def __init__(self, network: torch.nn.Module) -> None:
-        """Keeps the network."""
-        self.network = network.eval()
-
-    @torch.no_grad()
-    def run(self, inputs):
-        """From inputs to outputs, by name."""
-        answer = self.network(*(torch.from_numpy(value) for value in inputs.values()))
-        return {name: value.numpy() for name, value in answer.items()}
 
 
 def policy_of(networks: PlanarNetworks) -> PlanarPolicy:

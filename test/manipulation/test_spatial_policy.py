@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 import torch
+from torch_session import Network
 
 from eq_core.errors import ConfigError
 from eq_core.errors import InputError
@@ -23,7 +24,6 @@ from eq_manipulation.spatial import correlation
 from eq_manipulation.spatial import losses
 from eq_manipulation.spatial.config import SpatialConfig
 from eq_manipulation.spatial.model import SpatialNetworks
-from eq_manipulation.spatial.policy import PARTS
 from eq_manipulation.spatial.policy import SpatialPolicy
 from eq_manipulation.spatial.postprocess import centre_of
 from eq_manipulation.spatial.postprocess import peaks
@@ -33,23 +33,10 @@ from eq_manipulation.spatial.preprocess import scene_picture
 from eq_manipulation.spatial.search import Poses
 from eq_manipulation.spatial.search import PoseScore
 from eq_manipulation.spatial.search import refined
+from eq_manipulation.two_networks import PARTS
 
 SMALL = SpatialConfig(size=24, resolution=.016, fields=((4, 2, 1), (6, 3, 2), (6, 3, 2)),
                       features=(2, 1, 1), crop=16, candidates=3)
-
-
-class Network:
-    """Runs a torch network as a session does."""
-
-    def __init__(self, network: torch.nn.Module) -> None:
-        """Keeps the network."""
-        self.network = network.eval()
-
-    @torch.no_grad()
-    def run(self, inputs):
-        """From inputs to outputs, by name."""
-        answer = self.network(*(torch.from_numpy(value) for value in inputs.values()))
-        return {name: value.numpy() for name, value in answer.items()}
 
 
 def policy_of(networks: SpatialNetworks) -> SpatialPolicy:

@@ -17,7 +17,7 @@ from eq_eval.manipulation.evaluation import summarize
 from eq_eval.manipulation.tabletop.tasks import make_task
 from eq_eval.panoptic_evaluation import turn_agreement
 from eq_eval.simulation import simulate_sequence
-from eq_manipulation.planar.policy import PARTS
+from eq_manipulation.two_networks import PARTS
 from eq_manipulation.planar.policy import PlanarPolicy
 from eq_perception.panoptic.segmenter import Segmenter
 

@@ -18,9 +18,9 @@ from eq_core.groups.so3_fourier import shift_right
 from eq_core.runtime import Bundle
 from eq_core.runtime.acceptance import relative_error
 from eq_eval.manipulation.spatial.demonstrations import SpatialDemonstration
-from eq_manipulation.spatial.policy import PARTS
 from eq_manipulation.spatial.policy import SpatialPolicy
 from eq_manipulation.spatial.rotations import pick_coefficients
+from eq_manipulation.two_networks import PARTS
 
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]

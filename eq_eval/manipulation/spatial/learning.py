@@ -8,25 +8,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from eq_eval.manipulation.learning import POLICIES
 from eq_eval.manipulation.spatial.demonstrations import load_spatial
 from eq_eval.manipulation.spatial.demonstrations import save_spatial
 from eq_eval.manipulation.spatial.demonstrations import show_demonstrations
 from eq_eval.manipulation.spatial.demonstrations import SpatialDemonstration
 from eq_eval.manipulation.spatial.tasks import SpatialTask
+from eq_eval.manipulation.tasks import DEMONSTRATIONS
 from eq_eval.training.export import export_spatial
 from eq_eval.training.loop import Progress
 from eq_eval.training.recipe import SpatialRecipe
 from eq_eval.training.spatial import train_spatial
 from eq_manipulation.spatial.config import SpatialConfig
 from eq_manipulation.spatial.config import STRIDE
-from eq_manipulation.spatial.policy import PARTS
 from eq_manipulation.spatial.policy import SpatialPolicy
 from eq_manipulation.spatial.preprocess import cut_crop
 from eq_manipulation.spatial.preprocess import pick_corner
 from eq_manipulation.spatial.preprocess import scene_picture
-
-POLICIES = Path('runs/policies')
-DEMONSTRATIONS = Path('runs/demonstrations')
+from eq_manipulation.two_networks import PARTS
 
 Float = NDArray[np.float32]
 
