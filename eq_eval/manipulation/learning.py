@@ -60,7 +60,7 @@ def policy_recipe(task: str, shown: list[Demonstration], group: str = 'C4',
               if group == 'C1' else replace(config, group=group))
     episodes = len({each.episode for each in shown})
     if iterations is None:
-        iterations = 300 if len(shown) == 1 else 800 if len(shown) <= 20 else 1500
+        iterations = 800 if len(shown) <= 20 else 1500
     return PolicyRecipe(policy=config, task=task, demos=episodes, iterations=iterations, seed=seed,
                         threads=threads)
 
