@@ -127,7 +127,7 @@ def policy(
 
 @app.command()
 def spatial(
-    task: Annotated[str, typer.Option(help='mug-on-rack or peg-in-tilted-hole.')],
+    task: Annotated[str, typer.Option(help='mug-on-rack, peg-in-tilted-hole or plate-in-rack.')],
     demos: Annotated[int, typer.Option(help='Episodes that are learnt from.', min=1)] = 10,
     scenes: Annotated[int | None, typer.Option(
         help='Unseen episodes; 100 if not given, 10 with --quick.', min=1)] = None,
@@ -139,7 +139,7 @@ def spatial(
     peers: Annotated[bool, typer.Option(help='Whether others are measured, too.')] = True,
     threads: Threads = 1,
     quick: Annotated[bool, typer.Option(
-        help='Fewer episodes, no peers; the result is not stored.')] = False,
+        help='Fewer episodes of the shipped policy, no peers; the result is not stored.')] = False,
     json: Json = False,
 ) -> None:
     """Lets a policy of pick and place in space act in unseen episodes.
@@ -153,7 +153,7 @@ def spatial(
     count = scenes or (10 if quick else 100)
     with console.status(task) as status:
         result = bench_spatial(task, demos, count, tilt, shapes, iterations, peers and not quick,
-                               threads, status.update)
+                               threads, status.update, quick)
     name = f'bench_spatial_{task.replace("-", "_")}_{tilt}_{shapes}'
     _finish(name, result, 0, quick, json, f'spatial pick and place, {task}')
 

@@ -11,7 +11,7 @@ from eq_eval.cli.options import Json
 
 
 def spatial(
-    task: Annotated[str, typer.Option(help='mug-on-rack or peg-in-tilted-hole.')],
+    task: Annotated[str, typer.Option(help='mug-on-rack, peg-in-tilted-hole or plate-in-rack.')],
     out: Annotated[Path | None, typer.Option(
         help='Folder of checkpoint, log and bundle; runs/policies/... if not given.')] = None,
     demos: Annotated[int, typer.Option(help='Episodes that are shown.', min=1)] = 10,

@@ -14,6 +14,7 @@ from eq_core.groups.so2_fourier import circle_angles
 from eq_core.groups.so2_fourier import circular_harmonics
 from eq_eval.manipulation.evaluation import evaluate
 from eq_eval.manipulation.evaluation import summarize
+from eq_eval.manipulation.laws import between_errors
 from eq_eval.manipulation.learning import open_or_learn
 from eq_eval.manipulation.learning import shipped_policy
 from eq_eval.manipulation.tasks import open_task
@@ -23,6 +24,7 @@ from eq_manipulation.planar.correlation import lift
 from eq_manipulation.planar.policy import PlanarPolicy
 
 GROUPS = {'ours': 'C4', 'transporter': 'C1'}
+BETWEEN = (15., 30., 45., 60., 75.)     # turns of a table that its grid does not carry [deg]
 REPEATS = 10    # of each timed step
 FIRST_SEED = 1001   # odd seeds below it are free for choosing a recipe
 
@@ -50,11 +52,13 @@ def bench_task(name: str, demos: int, scenes: int, seeds: list[int], peers: bool
 
     Returns:
         ``success`` (mean reward x 100 over seeds and scenes), ``success_strict``, ``scenes``,
-        ``seeds``, ``ms`` per decision, ``training``, and under ``peers`` the same of the twin.
+        ``seeds``, ``ms`` per decision, ``training``, under ``peers`` the same of the twin, and
+        under ``between``, of a square table with one object, errors at turns that its grid does
+        not carry.
     """
     task = open_task(name)
     try:
-        answers = {}
+        answers: dict[str, Any] = {}
         for label, group in GROUPS.items():
             if label != 'ours' and not peers:
                 continue
@@ -74,6 +78,8 @@ def bench_task(name: str, demos: int, scenes: int, seeds: list[int], peers: bool
                 if label == 'ours' and seed == seeds[0]:
                     task.reset(unseen_seeds(1)[0])
                     answers['timing'] = correlation_times(policy, task.look())
+                    if task.max_steps == 1 and policy.config.rows == policy.config.columns:
+                        answers['timing']['between'] = between_errors(policy, task.look(), BETWEEN)
                 policy.close()
             answers[label] = _joined(rows)
     finally:

@@ -52,25 +52,26 @@ def between_errors(policy: PlanarPolicy, heightmap: HeightMap, degrees: tuple[fl
         degrees: Angles.
 
     Returns:
-        ``pick_cells`` and ``place_cells``, how far the poses are from where the turn takes those
-        of the table as it is [feature cells], and ``place_degrees``, likewise of the motion.
+        ``cells``, how far a point of the object is moved from where the turn takes its place
+        [feature cells], and ``degrees``, likewise of its yaw. Any point of the object may be held,
+        so that the picks themselves need not be one another's.
     """
     upright = policy.plan(heightmap, 1)
+    held, goal = upright.pick[0, :2, 3], upright.place[0]
     cell = 2 * policy.config.resolution
     middle = heightmap.workspace.middle[:2]
-    worst = {'pick_cells': 0., 'place_cells': 0., 'place_degrees': 0.}
+    worst = {'cells': 0., 'degrees': 0.}
     for angle in np.radians(degrees):
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         answer = policy.plan(_turned(heightmap, turn), 1)
-        for name in ('pick', 'place'):
-            before, after = (getattr(each, name)[0] for each in (upright, answer))
-            off = turn @ (before[:2, 3] - middle) + middle - after[:2, 3]
-            key = f'{name}_cells'
-            worst[key] = max(worst[key], float(np.hypot(*off)) / cell)
+        motion = answer.place[0] @ np.linalg.inv(answer.pick[0])
+        moved = motion[:2, :2] @ (turn @ (held - middle) + middle) + motion[:2, 3]
+        off = moved - (turn @ (goal[:2, 3] - middle) + middle)
         # Object and target turn alike, so the motion keeps its angle.
-        off = after[:2, :2] @ before[:2, :2].T
-        worst['place_degrees'] = max(
-            worst['place_degrees'], float(np.degrees(np.abs(np.arctan2(off[1, 0], off[0, 0])))))
+        twist = motion[:2, :2] @ (upright.pick[0] @ np.linalg.inv(goal))[:2, :2]
+        worst['cells'] = max(worst['cells'], float(np.hypot(*off)) / cell)
+        worst['degrees'] = max(
+            worst['degrees'], float(np.degrees(np.abs(np.arctan2(twist[1, 0], twist[0, 0])))))
     return worst
 
 

@@ -181,6 +181,8 @@ class SpatialRecipe(TrainingRecipe):
         demos: Episodes that were shown.
         aside: Crops are centred within so much of the shown pick, along each axis [m].
         kept: Least part of the points that is kept.
+        hidden: Share of the bodies of which a side is not seen.
+        settled: Part of the steps after which normalisation goes by its moving statistics.
         brightness: Logarithm by which all colours are scaled at most.
         tint: Logarithm by which each colour channel is scaled at most beyond that.
         coarse: Rotations that all places are compared at, the shown one and even ones.
@@ -193,6 +195,8 @@ class SpatialRecipe(TrainingRecipe):
     demos: int = 10
     aside: float = .012
     kept: float = .5
+    hidden: float = .3
+    settled: float = .3
     brightness: float = .2
     tint: float = .1
     coarse: int = 4

@@ -26,6 +26,7 @@ NEARLY_ALL = .98        # part of the points that a sphere about a body holds
 APART = .9              # bodies stay so far from each other, of the radii of their spheres
 PICK_ROTATIONS = 1024   # that the shown one is compared with
 NARROWEST = .1          # part of the widest turn and shift that is drawn at least
+LEAST_SEEN = .5         # part of a body's extent along the normal of such a plane
 WIDEST_TURN = np.radians(80.)   # of rotations near the shown one
 WIDEST_SHIFT = 2.               # of places near the shown one [feature cells]
 
@@ -109,6 +110,9 @@ def moved(shown: SpatialDemonstration, recipe: SpatialRecipe, rng: np.random.Gen
     first, second = _turns(shown, rng)
     xyz = np.where(shown.carried[:, None], _at(first, shown.xyz), _at(second, shown.xyz))
     kept = rng.random(len(xyz)) < rng.uniform(recipe.kept, 1)
+    for body in (shown.carried, ~shown.carried):
+        if body.any() and rng.random() < recipe.hidden:
+            kept &= ~body | _seen(xyz, xyz[body], rng)
     light = np.exp(recipe.brightness * rng.uniform(-1, 1) + recipe.tint * rng.uniform(-1, 1, 3))
     color = np.clip(shown.color[kept] * light, 0, 1).astype(np.float32)
     return replace(shown, xyz=xyz[kept].astype(np.float32), color=color,
@@ -142,6 +146,15 @@ def _turns(shown: SpatialDemonstration, rng: np.random.Generator) -> tuple[Doubl
                 and (np.abs(goal_at - shown.workspace.middle) < half - radii[0] / 2).all()):
             return turns[0], turns[1]
     return np.eye(4), np.eye(4)
+
+
+def _seen(xyz: Double, body: Double, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Which points are not cut off a body by a plane, as the cameras see other sides of it."""
+    normal = _in_ball(1, rng)[0]
+    normal /= np.linalg.norm(normal)
+    height = body @ normal
+    low, high = np.quantile(height, [1 - NEARLY_ALL, NEARLY_ALL])
+    return np.asarray(xyz @ normal < low + (high - low) * rng.uniform(LEAST_SEEN, 1))
 
 
 def _at(pose: Double, xyz: NDArray[np.floating]) -> Double:

@@ -142,8 +142,8 @@ def test_network_is_equivariant_field_by_field() -> None:
 def test_decisions_follow_turns_between_those_of_the_group(learned: PlanarNetworks) -> None:
     shown = show(7)
     found = between_errors(policy_of(learned), shown.heightmap, (15., 30., 45., 200.))
-    assert found['place_degrees'] <= 10
-    assert found['place_cells'] <= 1.5
+    assert found['degrees'] <= 10
+    assert found['cells'] <= 1.5
 
 
 def test_plain_twin_is_not_bound_to_the_law() -> None:

@@ -38,7 +38,7 @@ def test_episodes_are_repeated_by_their_seed_and_solved_by_the_oracle(name: str)
         looks.append(task.look())
         assert task.show() is not None
         assert task.step(*task.show()) == (1., True)
-        assert max(task.error()) < 1e-6
+        assert max(task.error()) < 1e-5
         assert task.show() is None
     np.testing.assert_array_equal(looks[0].occupancy, looks[2].occupancy)
     assert not np.array_equal(looks[0].occupancy, looks[1].occupancy)
@@ -59,7 +59,7 @@ def test_a_pick_beside_the_object_moves_nothing() -> None:
     np.testing.assert_array_equal(task.object.pose, before)
 
 
-def test_a_peg_may_turn_about_its_axis_and_a_mug_may_not() -> None:
+def test_pegs_and_plates_may_turn_about_their_axis_and_a_mug_may_not() -> None:
     twist = np.eye(4)
     twist[:3, :3] = Rotation.from_euler('z', 40, degrees=True).as_matrix()
     errors = {}
@@ -70,7 +70,7 @@ def test_a_peg_may_turn_about_its_axis_and_a_mug_may_not() -> None:
         goal = task.target.pose @ task.kind.goals[0] @ twist
         task.step(pick, goal @ np.linalg.inv(task.object.pose) @ pick)
         errors[name] = task.error()
-    assert errors['peg-in-tilted-hole'][1] < 1e-5
+    assert max(errors['peg-in-tilted-hole'][1], errors['plate-in-rack'][1]) < 1e-5
     assert errors['mug-on-rack'][1] == pytest.approx(40)
 
 
@@ -111,7 +111,7 @@ def test_demonstrations_read_back_and_stay_true_when_they_are_moved(tmp_path: Pa
     assert [each.episode for each in again] == [0, 2]
     np.testing.assert_array_equal(again[1].xyz, shown[1].xyz)
     assert len(load_spatial(tmp_path / 'shown.npz', 1)) == 1
-    turned = moved(again[0], SpatialRecipe(kept=1.), np.random.default_rng(0))
+    turned = moved(again[0], SpatialRecipe(kept=1., hidden=0.), np.random.default_rng(0))
     for name, part in (('pick', again[0].carried), ('place', ~again[0].carried)):
         found, expected = ((each.xyz[part] - getattr(each, name)[:3, 3])
                            @ getattr(each, name)[:3, :3] for each in (turned, again[0]))
@@ -127,7 +127,8 @@ def test_what_was_carried_is_the_object() -> None:
 
 
 def test_batches_are_repeated_by_their_number_and_losses_fall(tmp_path: Path) -> None:
-    recipe = SpatialRecipe(policy=SMALL, iterations=40, coarse=3, turns=8, fine=40, batch_size=1)
+    recipe = SpatialRecipe(policy=SMALL, iterations=40, coarse=3, turns=8, fine=40, batch_size=1,
+                           settled=1.)
     shown = show_demonstrations(SpatialTask('peg-in-tilted-hole'), 2)
     stream = SpatialStream(shown, recipe)
     first, again = (next(stream.batches(3, 4)) for _ in range(2))
@@ -137,3 +138,13 @@ def test_batches_are_repeated_by_their_number_and_losses_fall(tmp_path: Path) ->
     train_spatial(recipe, shown, tmp_path, lambda step, row: rows.append(row))
     assert rows[-1]['pick'] < rows[0]['pick']
     assert rows[-1]['place'] < rows[0]['place']
+
+
+def test_a_side_that_is_not_seen_is_lost_as_a_whole() -> None:
+    shown = show_demonstrations(SpatialTask('mug-on-rack'), 1)[0]
+    recipe, rng = SpatialRecipe(kept=1., hidden=1.), np.random.default_rng(1)
+    for _ in range(5):
+        turned = moved(shown, recipe, rng)
+        for whole, part in ((shown.xyz[shown.carried], turned.xyz[turned.carried]),
+                            (shown.xyz[~shown.carried], turned.xyz[~turned.carried])):
+            assert .2 < len(part) / len(whole) < 1

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from eq_eval.manipulation.bench import unseen_seeds
+from eq_eval.manipulation.learning import shipped_policy
 from eq_eval.manipulation.spatial.evaluation import by_points
 from eq_eval.manipulation.spatial.evaluation import by_voxels
 from eq_eval.manipulation.spatial.evaluation import Decide
@@ -30,7 +31,8 @@ Say = Callable[[str], None]
 
 
 def bench_spatial(name: str, demos: int, scenes: int, tilt: str, shapes: str,
-                  iterations: int | None, peers: bool, threads: int, say: Say) -> dict[str, Any]:
+                  iterations: int | None, peers: bool, threads: int, say: Say, quick: bool = False
+                  ) -> dict[str, Any]:
     """Trains what was not trained before, and runs unseen episodes of any tilt.
 
     Args:
@@ -43,15 +45,22 @@ def bench_spatial(name: str, demos: int, scenes: int, tilt: str, shapes: str,
         peers: Whether the search is measured without its parts, and the template.
         threads: Of training and inference.
         say: Told what is done.
+        quick: Whether a shipped policy is measured where there is one, and nothing trained.
 
     Returns:
         What `SpatialResults.to_dict` tells, the same of upright test scenes under ``upright``,
         ``between`` of `between_errors`, ``training``, and under ``peers`` the others.
     """
     shown = SpatialTask(name, tilt, shapes)
-    policy, training = open_or_learn_spatial(
-        shown, demos, iterations, 0, threads,
-        lambda step, row: say(f'step {step}, loss {row["total"]:.2f}'))
+    shipped = shipped_policy(name, demos) if quick and (tilt, shapes) == ('any', 'same') else None
+    training: dict[str, Any]
+    if shipped is None:
+        policy, training = open_or_learn_spatial(
+            shown, demos, iterations, 0, threads,
+            lambda step, row: say(f'step {step}, loss {row["total"]:.2f}'))
+    else:
+        policy = SpatialPolicy.from_bundle(shipped, threads=threads)
+        training = {'shipped': shipped.name}
     seeds = unseen_seeds(scenes)
 
     def measure(label: str, decide: Decide, test_tilt: str = 'any') -> dict[str, Any]:

@@ -22,6 +22,9 @@ ARM_HEIGHT, ARM_LENGTH, ARM_RADIUS = .05, .085, .006    # [m]
 HOLE_RADIUS, HOLE_DEPTH = .015, .04                     # [m]
 HOLE_TILT = np.radians(25.)                             # from the normal of the block's top
 BLOCK = (.1, .08, .055)                                 # edges [m]
+FOOT = (.1, .09, .012)                                  # edges of that of a dish rack [m]
+SLAT_RADIUS, SLAT_HEIGHT = .006, .07                    # of its posts [m]
+SLOT = (.022, .03)                                      # x and y of them, either way [m]
 
 Double = NDArray[np.float64]
 
@@ -61,6 +64,19 @@ class PegSize:
     head: float = .022
 
 
+@dataclass(frozen=True)
+class PlateSize:
+    """Sizes of a plate.
+
+    Attributes:
+        radius: Of its rim [m].
+        half: Half its height [m].
+    """
+
+    radius: float = .05
+    half: float = .009
+
+
 def mug(size: MugSize) -> Mesh:
     """A mug: axis z, opening at +z, handle at +x; its mirror plane is y = 0."""
     radius, half, inner = size.radius, size.half, size.radius - MUG_WALL
@@ -89,6 +105,20 @@ def peg(size: PegSize) -> Mesh:
     radius, half, head = size.radius, size.half, size.head
     return lathe([[.7 * radius, -half], [radius, -half + .008], [radius, half - .02],
                   [head, half - .018], [head, half]], PAINT, sides=SIDES)
+
+
+def plate(size: PlateSize) -> Mesh:
+    """A deep plate: axis z, opening at +z; a body of revolution."""
+    radius, half, thick = size.radius, size.half, .004
+    return lathe([[.55 * radius, -half], [radius, half], [radius - thick, half],
+                  [.55 * radius - thick, thick - half]], PAINT, sides=SIDES)
+
+
+def dish_rack() -> Mesh:
+    """A foot below z = 0 with two pairs of posts; a plate stands in the plane x = 0 between."""
+    posts = [tube((x, y, 0), (x, y, SLAT_HEIGHT), SLAT_RADIUS, PAINT, 10)
+             for x in (-SLOT[0], SLOT[0]) for y in (-SLOT[1], SLOT[1])]
+    return merge([box(FOOT, (0, 0, -FOOT[2] / 2), PAINT), *posts])
 
 
 def drilled_block() -> Mesh:

@@ -1,4 +1,4 @@
-"""The tasks: a mug onto the arm of a rack, a peg into a tilted hole.
+"""The tasks: a mug onto the arm of a rack, a peg into a tilted hole, a plate between posts.
 
 Object and target are anywhere in the cube, turned every way, each on its own. What is picked moves
 rigidly with the tool, and stays where it is released: there is no contact.
@@ -95,11 +95,26 @@ def _peg_in_tilted_hole(rng: np.random.Generator | None) -> Kind:
                 _pose(turn, (position[0], position[1], position[2]))[None], True)
 
 
+def _plate_in_rack(rng: np.random.Generator | None) -> Kind:
+    """The plate stands on its rim between the posts and looks to either side."""
+    size = bodies.PlateSize() if rng is None else bodies.PlateSize(
+        rng.uniform(.042, .056), rng.uniform(.007, .011))
+    grasps = np.stack([
+        _pose(Rotation.from_euler('z', angle).as_matrix(),
+              (size.radius * np.cos(angle), size.radius * np.sin(angle), size.half))
+        for angle in np.radians(np.arange(0., 360., 5.))])
+    goals = [_pose(Rotation.from_euler('y', side * 90, degrees=True).as_matrix(),
+                   (0., 0., size.radius)) for side in (1, -1)]
+    return Kind(bodies.plate(size), bodies.dish_rack(), .052, .085, grasps, np.stack(goals), True)
+
+
 TASKS: dict[str, Callable[[np.random.Generator | None], Kind]] = {
     'mug-on-rack': _mug_on_rack,
-    'peg-in-tilted-hole': _peg_in_tilted_hole}
+    'peg-in-tilted-hole': _peg_in_tilted_hole,
+    'plate-in-rack': _plate_in_rack}
 COLORS = {'mug-on-rack': ((.8, .25, .2), (.55, .5, .4)),
-          'peg-in-tilted-hole': ((.85, .7, .2), (.25, .4, .7))}
+          'peg-in-tilted-hole': ((.85, .7, .2), (.25, .4, .7)),
+          'plate-in-rack': ((.85, .85, .8), (.5, .35, .2))}
 
 
 class SpatialTask:
