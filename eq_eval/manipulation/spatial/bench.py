@@ -13,14 +13,12 @@ from eq_eval.manipulation.spatial.evaluation import by_points
 from eq_eval.manipulation.spatial.evaluation import by_voxels
 from eq_eval.manipulation.spatial.evaluation import Decide
 from eq_eval.manipulation.spatial.evaluation import evaluate_spatial
-from eq_eval.manipulation.spatial.laws import between_errors
 from eq_eval.manipulation.spatial.learning import open_or_learn_spatial
 from eq_eval.manipulation.spatial.learning import spatial_demonstrations
 from eq_eval.manipulation.spatial.tasks import SpatialTask
 from eq_eval.manipulation.spatial.template import TemplatePolicy
 from eq_manipulation.spatial.policy import SpatialPolicy
 
-TURNS = 10          # of a scene, between the turns of the cube
 # The same weights, searched otherwise.
 PEERS: dict[str, dict[str, Any]] = {
     'not_refined': {'refine': False},
@@ -49,7 +47,7 @@ def bench_spatial(name: str, demos: int, scenes: int, tilt: str, shapes: str,
 
     Returns:
         What `SpatialResults.to_dict` tells, the same of upright test scenes under ``upright``,
-        ``between`` of `between_errors`, ``training``, and under ``peers`` the others.
+        ``training``, and under ``peers`` the others.
     """
     shown = SpatialTask(name, tilt, shapes)
     shipped = shipped_policy(name, demos) if quick and (tilt, shapes) == ('any', 'same') else None
@@ -69,14 +67,13 @@ def bench_spatial(name: str, demos: int, scenes: int, tilt: str, shapes: str,
 
     result = measure('ours', by_voxels(policy))
     result['upright'] = measure('ours, upright', by_voxels(policy), 'upright')
-    example = spatial_demonstrations(shown, demos)[0]
-    result['between'] = between_errors(policy, example, TURNS)
     others: dict[str, Any] = {}
     if peers:
         for label, change in PEERS.items():
             other = SpatialPolicy(replace(policy.config, **change), *policy.sessions)
             others[label] = measure(label, by_voxels(other))
-        others['template'] = measure('template', by_points(TemplatePolicy(example)))
+        example = TemplatePolicy(spatial_demonstrations(shown, demos)[0])
+        others['template'] = measure('template', by_points(example))
     policy.close()
     return {'task': name, 'demos': demos, 'scenes': scenes, 'tilt': tilt, 'shapes': shapes,
             **result, 'training': training, 'peers': others}

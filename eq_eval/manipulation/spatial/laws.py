@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from eq_core.groups.grid import turn_cube
 from eq_core.groups.rotation_sets import cube_group
@@ -17,13 +15,11 @@ from eq_core.groups.so3_fourier import shift_left
 from eq_core.groups.so3_fourier import shift_right
 from eq_core.runtime import Bundle
 from eq_core.runtime.acceptance import relative_error
-from eq_eval.manipulation.spatial.demonstrations import SpatialDemonstration
 from eq_manipulation.spatial.policy import SpatialPolicy
 from eq_manipulation.spatial.rotations import pick_coefficients
 from eq_manipulation.two_networks import PARTS
 
 Float = NDArray[np.float32]
-Double = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -80,42 +76,6 @@ def law_errors(policy: SpatialPolicy, picture: Float, crop: Float, count: int = 
             found.rotations[0], second @ best.rotations[0] @ first.T)))
         worst = np.maximum(worst, [pick, scores, cells, degrees])
     return LawErrors(*(float(each) for each in worst))
-
-
-def between_errors(policy: SpatialPolicy, shown: SpatialDemonstration, turns: int, seed: int = 0
-                   ) -> dict[str, float]:
-    """Errors of decisions where the law is not exact: the points are turned at random.
-
-    Args:
-        policy: The policy.
-        shown: A scene with room around what is in it; it is turned about its middle.
-        turns: How many.
-        seed: Of the turns.
-
-    Returns:
-        ``cells``, how far the object is moved from where the turn takes it [feature cells], and
-        ``degrees``, likewise; medians, and the largest as ``worst_cells``, ``worst_degrees``.
-    """
-    space, middle = shown.workspace, np.eye(4)
-    middle[:3, 3] = space.middle
-    upright, found = policy.plan(shown.voxels(), 1), []
-    held = upright.pick[0]
-    for rotation in Rotation.random(turns, rng=np.random.default_rng(seed)).as_matrix():
-        turn = np.eye(4)
-        turn[:3, :3] = rotation
-        turn = middle @ turn @ np.linalg.inv(middle)
-        xyz = (shown.xyz @ turn[:3, :3].T + turn[:3, 3]).astype(np.float32)
-        moved = replace(shown, xyz=xyz)
-        answer = policy.plan(moved.voxels(), 1)
-        motion = answer.place[0] @ np.linalg.inv(answer.pick[0])
-        # Where the object's grasped point goes, told in the frame of the scene as it was.
-        back = np.linalg.inv(turn) @ motion @ turn @ held
-        cells = np.linalg.norm((back - upright.place[0])[:3, 3]) / (2 * policy.config.resolution)
-        degrees = np.degrees(geodesic_distance(back[:3, :3], upright.place[0][:3, :3]))
-        found.append((float(cells), float(degrees)))
-    (cells, degrees), (most_cells, most_degrees) = np.median(found, 0), np.max(found, 0)
-    return {'cells': float(cells), 'degrees': float(degrees), 'worst_cells': float(most_cells),
-            'worst_degrees': float(most_degrees)}
 
 
 def verify_spatial(folder: Path, backend: str, threads: int) -> dict[str, float]:
