@@ -12,7 +12,6 @@ from eq_eval.manipulation.demonstrations import Demonstration
 from eq_eval.training.loop import Progress
 from eq_eval.training.loop import run_training
 from eq_eval.training.loop import Training
-from eq_eval.training.normalization import settle
 from eq_eval.training.policy_samples import PolicyBatch
 from eq_eval.training.policy_samples import PolicyStream
 from eq_eval.training.recipe import PolicyRecipe
@@ -31,10 +30,12 @@ def policy_losses(model: nn.Module, batch: PolicyBatch, settled: bool = False
     Args:
         model: The networks.
         batch: Some demonstrations.
-        settled: Whether normalisation goes by its moving statistics.
+        settled: Whether normalisation goes by its moving statistics. A batch is two tables, and
+            a crop is looked at alone: statistics of its own tell an object by themselves, and
+            would not be there when the policy acts.
     """
-    if settled:
-        settle(model)
+    for norm in _norms(model) if settled else ():
+        norm.eval()
     scene = model.scene(batch.picture)
     pick = pick_loss(scene['pick'], batch.pick)
     place = sum((place_loss(place_scores(phi, crop, model.crop), corner, angle)
@@ -47,10 +48,13 @@ def policy_losses(model: nn.Module, batch: PolicyBatch, settled: bool = False
 
 def _networks(recipe: PolicyRecipe) -> PlanarNetworks:
     model = PlanarNetworks(recipe.policy)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = MOMENTUM
+    for norm in _norms(model):
+        norm.momentum = MOMENTUM
     return model
+
+
+def _norms(model: nn.Module) -> list[nn.BatchNorm2d]:
+    return [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
 def train_policy(recipe: PolicyRecipe, shown: Sequence[Demonstration], folder: Path,

@@ -182,7 +182,6 @@ class SpatialRecipe(TrainingRecipe):
         aside: Crops are centred within so much of the shown pick, along each axis [m].
         kept: Least part of the points that is kept.
         hidden: Share of the bodies of which a side is not seen.
-        settled: Part of the steps after which normalisation goes by its moving statistics.
         brightness: Logarithm by which all colours are scaled at most.
         tint: Logarithm by which each colour channel is scaled at most beyond that.
         coarse: Rotations that all places are compared at, the shown one and even ones.
@@ -196,7 +195,6 @@ class SpatialRecipe(TrainingRecipe):
     aside: float = .012
     kept: float = .5
     hidden: float = .3
-    settled: float = .3
     brightness: float = .2
     tint: float = .1
     coarse: int = 4

@@ -12,7 +12,6 @@ from eq_eval.manipulation.spatial.demonstrations import SpatialDemonstration
 from eq_eval.training.loop import Progress
 from eq_eval.training.loop import run_training
 from eq_eval.training.loop import Training
-from eq_eval.training.normalization import settle
 from eq_eval.training.recipe import SpatialRecipe
 from eq_eval.training.spatial_samples import SpatialBatch
 from eq_eval.training.spatial_samples import SpatialStream
@@ -21,17 +20,8 @@ from eq_manipulation.spatial.losses import place_losses
 from eq_manipulation.spatial.model import SpatialNetworks
 
 
-def spatial_losses(model: nn.Module, batch: SpatialBatch, settled: bool = False
-                   ) -> dict[str, Tensor]:
-    """Returns the losses of pick (position, rotation) and place, and their sum.
-
-    Args:
-        model: The networks.
-        batch: Some demonstrations.
-        settled: Whether normalisation goes by its moving statistics.
-    """
-    if settled:
-        settle(model)
+def spatial_losses(model: nn.Module, batch: SpatialBatch) -> dict[str, Tensor]:
+    """Returns the losses of pick (position, rotation) and place, and their sum."""
     scene = model.scene(batch.picture)
     psi = model.crop(batch.crop)['crop_features']
     count = len(batch.pick)
@@ -57,7 +47,5 @@ def train_spatial(recipe: SpatialRecipe, shown: Sequence[SpatialDemonstration], 
         folder: Keeps checkpoint and log.
         progress: Called with step and losses now and then.
     """
-    training = Training(recipe, lambda: SpatialNetworks(recipe.policy), lambda model, batch:
-                        spatial_losses(model, batch,
-                                       training.step >= recipe.settled * recipe.iterations))
+    training = Training(recipe, lambda: SpatialNetworks(recipe.policy), spatial_losses)
     return run_training(training, SpatialStream(shown, recipe), folder, progress)

@@ -127,8 +127,7 @@ def test_what_was_carried_is_the_object() -> None:
 
 
 def test_batches_are_repeated_by_their_number_and_losses_fall(tmp_path: Path) -> None:
-    recipe = SpatialRecipe(policy=SMALL, iterations=40, coarse=3, turns=8, fine=40, batch_size=1,
-                           settled=1.)
+    recipe = SpatialRecipe(policy=SMALL, iterations=40, coarse=3, turns=8, fine=40, batch_size=1)
     shown = show_demonstrations(SpatialTask('peg-in-tilted-hole'), 2)
     stream = SpatialStream(shown, recipe)
     first, again = (next(stream.batches(3, 4)) for _ in range(2))
