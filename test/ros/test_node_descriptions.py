@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 from importlib import import_module
-import inspect
+import json
 import os
 from pathlib import Path
 import re
@@ -16,18 +15,22 @@ import sys
 import pytest
 import yaml
 
-from eq_eval.cli import up
-from eq_eval.cli.up import NodeDescription
+from eq_core.errors import ConfigError
+from eq_eval.cli.up import process_arguments
+from eq_eval.supervision import supervise
 from eq_ros.guard import MILD
 from eq_ros.guard import NOT_FIT
 from eq_ros.guard import REFUSED
+from eq_ros.node_kinds import DETECTOR
+from eq_ros.node_kinds import options
+from eq_ros.node_kinds import STACK
+from eq_ros.node_kinds import values_of
 
 LAUNCH_FILES = {'lidar_detector': 'detector.launch.py',
                 'panoptic_segmenter': 'panoptic_segmenter.launch.py',
                 'graph_planner': 'graph_planner.launch.py',
                 'pick_place_policy': 'pick_place.launch.py'}
-UP = {'lidar_detector': up.detector, 'panoptic_segmenter': up.segmenter,
-      'graph_planner': up.planner, 'pick_place_policy': up.policy}
+KINDS = {kind.name: kind for kind in STACK}
 PACKAGE = {'lidar_detector': 'eq_perception', 'panoptic_segmenter': 'eq_perception',
            'graph_planner': 'eq_navigation', 'pick_place_policy': 'eq_manipulation'}
 # What the reasons and topics of a node are written in, and reasons that it has besides
@@ -44,14 +47,6 @@ each_node = pytest.mark.parametrize('node', LAUNCH_FILES)
 def config_file(repository: Path, node: str) -> Path:
     """The file of the parameters."""
     return repository / 'config' / f'{node}.param.yaml'
-
-
-def launch_arguments(repository: Path, node: str = 'lidar_detector') -> list[str]:
-    """Names that the launch file declares, read without ROS launch."""
-    tree = ast.parse((repository / 'launch' / LAUNCH_FILES[node]).read_text())
-    table = next(node.value for node in tree.body if isinstance(node, ast.Assign)
-                 and getattr(node.targets[0], 'id', '') == 'ARGUMENTS')
-    return [row.elts[0].value for row in table.elts]
 
 
 @each_node
@@ -77,37 +72,80 @@ def test_parameter_table_in_the_comments_names_every_parameter(
     assert set(names) <= table
 
 
-def test_launch_file_declares_what_the_readme_promises(repository: Path) -> None:
-    assert launch_arguments(repository) == [
-        'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'input_pointcloud',
-        'output_objects', 'rviz', 'log_level', 'autostart']
-    assert launch_arguments(repository, 'panoptic_segmenter') == [
-        'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'input_pointcloud',
-        'input_odometry', 'odometry_source', 'odom_frame', 'output_pointcloud', 'output_objects',
-        'rviz', 'log_level', 'autostart']
-    assert launch_arguments(repository, 'graph_planner') == [
-        'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'input_map',
-        'input_map_updates', 'input_goal', 'output_path', 'robot_base_frame', 'rviz', 'log_level',
-        'autostart']
-    assert launch_arguments(repository, 'pick_place_policy') == [
-        'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'input', 'input_depth',
-        'input_color', 'input_camera_info', 'input_points', 'workspace_frame', 'continuous',
-        'rviz', 'log_level', 'autostart']
-    for name in LAUNCH_FILES.values():
-        assert len((repository / 'launch' / name).read_text().splitlines()) <= 80
+def test_arguments_are_what_the_documents_promise(repository: Path) -> None:
+    common = {'use_sim_time', 'autostart', 'model', 'backends', 'namespace', 'params_file',
+              'log_level'}
+    assert {name: set(options([kind])) - common for name, kind in KINDS.items()} == {
+        'lidar_detector': {'input_pointcloud', 'output_objects'},
+        'panoptic_segmenter': {'input_pointcloud', 'input_odometry', 'odometry_source',
+                               'odom_frame', 'output_pointcloud', 'output_objects'},
+        'graph_planner': {'input_map', 'input_map_updates', 'input_goal', 'output_path',
+                          'robot_base_frame'},
+        'pick_place_policy': {'input', 'input_depth', 'input_color', 'input_camera_info',
+                              'input_points', 'workspace_frame', 'continuous'}}
+    together = options(STACK)
+    assert together['input_pointcloud'][0] == 'points'
+    assert {'detector_model', 'planner_params_file', 'policy_input_depth'} <= set(together)
+    for file in (repository / 'launch').glob('*.launch.py'):
+        assert len(file.read_text().splitlines()) <= 80
 
 
 @each_node
-def test_up_takes_the_arguments_of_the_launch_file(repository: Path, node: str) -> None:
-    assert set(inspect.signature(UP[node]).parameters) == (
-        set(launch_arguments(repository, node)) - {'rviz'})
+def test_launch_file_describes_the_node(repository: Path, node: str) -> None:
+    text = (repository / 'launch' / LAUNCH_FILES[node]).read_text()
+    assert f'describe({KINDS[node].label.upper()})' in text
+    assert (repository / 'config' / 'rviz' / KINDS[node].view).is_file()
+
+
+@each_node
+def test_arguments_set_parameters_and_topics_that_the_node_has(repository: Path, node: str
+                                                               ) -> None:
+    known = yaml.safe_load(config_file(repository, node).read_text())['/**']['ros__parameters']
+    kind = KINDS[node]
+    names = {each.parameter for each in kind.arguments if each.parameter} - {'use_sim_time'}
+    assert names <= set(known)
+    code = ''.join((repository / path).read_text() for path in (
+        f'{PACKAGE[node]}/nodes/{node}.py', *BASE[node][0]))
+    assert [each.topic for each in kind.arguments if each.topic and each.topic not in code] == []
 
 
 def test_command_line_carries_names_parameters_and_topics() -> None:
-    words = NodeDescription('a.b', 'robot', Path('p.yaml'), {'threads': '2'},
-                            {'~/in': '/points'}, 'debug').command()
-    assert words[1:] == ['-m', 'a.b', '--ros-args', '--log-level', 'debug', '-r', '__ns:=/robot',
-                         '--params-file', 'p.yaml', '-p', 'threads:=2', '-r', '~/in:=/points']
+    values = values_of([DETECTOR], DETECTOR, {
+        'namespace': '/robot/', 'params_file': 'p.yaml', 'input_pointcloud': '/points',
+        'log_level': 'debug', 'backends': 'onnxruntime, torch'})
+    words = process_arguments(DETECTOR, values)
+    assert words == [
+        '--ros-args', '--log-level', 'debug', '-r', '__ns:=/robot', '--params-file', 'p.yaml',
+        '-p', 'use_sim_time:=false', '-p', 'autostart:=true', '-p', "model_path:=''",
+        '-p', 'backends:=[onnxruntime, torch]', '-r', '~/input/pointcloud:=/points',
+        '-r', '~/output/objects:=~/output/objects']
+
+
+def test_nodes_that_are_started_together_have_their_own_arguments_and_some_in_common() -> None:
+    given = {'input_pointcloud': '/points', 'segmenter_odom_frame': 'world', 'detector_model': 'm'}
+    detector, segmenter = (values_of(STACK, kind, given) for kind in STACK[:2])
+    assert detector['input_pointcloud'] == segmenter['input_pointcloud'] == '/points'
+    assert (detector['model'], segmenter['model'], segmenter['odom_frame']) == ('m', '', 'world')
+    with pytest.raises(ConfigError, match='odom_frame'):
+        values_of(STACK, DETECTOR, {'odom_frame': 'world'})
+
+
+def test_all_nodes_become_active_together(tmp_path: Path) -> None:
+    pytest.importorskip('rclpy', reason='needs ROS 2')
+    done = subprocess.run([sys.executable, '-m', 'eq_eval.cli.main', 'up', 'stack', '--check',
+                           '--json'], capture_output=True, text=True, timeout=300, check=False)
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == 0 and result['all_active']
+    assert set(result['nodes']) == {f'/{name}' for name in KINDS}
+
+
+def test_process_that_fails_is_started_again_until_it_ends_well(tmp_path: Path) -> None:
+    code = f'import pathlib, sys; p = pathlib.Path({str(tmp_path / "runs")!r}); ' \
+        'runs = p.read_text() if p.exists() else ""; p.write_text(runs + "x"); ' \
+        'sys.exit(0 if len(runs) else 3)'
+    told: list[str] = []
+    assert supervise([[sys.executable, '-c', code]], told.append) == 0
+    assert (tmp_path / 'runs').read_text() == 'xx' and 'exit code 3' in told[0]
 
 
 @each_node
@@ -135,7 +173,7 @@ def test_up_starts_the_node_and_ends_it_by_a_signal(domain_id: int, tmp_path: Pa
                                                     node: str) -> None:
     pytest.importorskip('rclpy', reason='needs ROS 2')
     from graph import environment
-    command = [sys.executable, '-m', 'eq_eval.cli.main', 'up', UP[node].__name__, '--model',
+    command = [sys.executable, '-m', 'eq_eval.cli.main', 'up', KINDS[node].label, '--model',
                'absent', '--namespace', 'robot']
     process = subprocess.Popen(command, env=environment(domain_id), cwd=tmp_path, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
