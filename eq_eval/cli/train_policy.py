@@ -31,6 +31,9 @@ def policy(
         help='Writes what is learned from as a recording of ROS 2, too.')] = None,
     iterations: Annotated[int | None, typer.Option(
         help='Optimiser steps; by the number of actions if not given.', min=1)] = None,
+    ordered: Annotated[bool | None, typer.Option(
+        help='Whether what lies elsewhere tells what comes next, as when towers are built; by the '
+             'task if not given.')] = None,
     group: Annotated[str, typer.Option(
         help='Symmetry; C1 is the plain twin, a Transporter Network.')] = 'C4',
     seed: int = 0, threads: int = 1, json: Json = False,
@@ -60,7 +63,7 @@ def policy(
         bar.update(recording, completed=demos)
         if save_bag is not None:
             write_demonstration_bag(save_bag, shown)
-        recipe = policy_recipe(task, shown, group, iterations, seed, threads)
+        recipe = policy_recipe(task, shown, group, iterations, seed, threads, ordered)
         folder = out or policy_folder(recipe)
         running = bar.add_task('training', total=recipe.iterations)
         run = train_policy(recipe, shown, folder, lambda step, row: bar.update(

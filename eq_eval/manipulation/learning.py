@@ -13,6 +13,7 @@ from eq_core.errors import ConfigError
 from eq_core.runtime import Bundle
 from eq_eval.manipulation.demonstrations import Demonstration
 from eq_eval.manipulation.tasks import demonstrations_of
+from eq_eval.manipulation.tasks import ORDERED
 from eq_eval.training.export import export_policy
 from eq_eval.training.loop import Progress
 from eq_eval.training.policy import train_policy
@@ -34,7 +35,8 @@ Float = NDArray[np.float32]
 
 
 def policy_recipe(task: str, shown: list[Demonstration], group: str = 'C4',
-                  iterations: int | None = None, seed: int = 0, threads: int = 1) -> PolicyRecipe:
+                  iterations: int | None = None, seed: int = 0, threads: int = 1,
+                  ordered: bool | None = None) -> PolicyRecipe:
     """The recipe of a policy; the size of the table is that of the demonstrations.
 
     Args:
@@ -44,6 +46,8 @@ def policy_recipe(task: str, shown: list[Demonstration], group: str = 'C4',
         iterations: Optimiser steps; by the number of shown actions if None.
         seed: Of the run.
         threads: Of torch.
+        ordered: Whether what lies elsewhere tells what comes next, so that nothing may be put
+            elsewhere for training; by the task if None.
 
     Raises:
         ConfigError: The demonstrations are of several sizes.
@@ -61,8 +65,11 @@ def policy_recipe(task: str, shown: list[Demonstration], group: str = 'C4',
     episodes = len({each.episode for each in shown})
     if iterations is None:
         iterations = 800 if len(shown) <= 20 else 1500
-    return PolicyRecipe(policy=config, task=task, demos=episodes, iterations=iterations, seed=seed,
-                        threads=threads)
+    recipe = PolicyRecipe(policy=config, task=task, demos=episodes, iterations=iterations,
+                          seed=seed, threads=threads)
+    if task in ORDERED if ordered is None else ordered:
+        return replace(recipe, rearrange=0., finished=0.)
+    return recipe
 
 
 def golden_example(shown: list[Demonstration], config: PlanarConfig) -> tuple[Float, Float]:

@@ -14,6 +14,8 @@ from eq_eval.manipulation.task import PickPlaceTask
 EMBEDDED = ('insert-l-block', 'red-in-green', 'kit')
 RAVENS = ('block-insertion', 'align-box-corner', 'place-red-in-green', 'packing-boxes',
           'towers-of-hanoi', 'assembling-kits', 'stack-block-pyramid')
+# Where what lies elsewhere tells what comes next.
+ORDERED = ('towers-of-hanoi', 'stack-block-pyramid')
 PLANAR_TASKS = (*EMBEDDED, *RAVENS)
 DEMONSTRATIONS = Path('runs/demonstrations')
 RECORDED = 10       # episodes that are recorded at least
