@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
+from typing import Any
 from typing import TYPE_CHECKING
 
 import typer
@@ -14,11 +16,17 @@ if TYPE_CHECKING:
 
 def doctor(
     json: Annotated[bool, typer.Option('--json', help='One JSON object, for programs.')] = False,
+    faults: Annotated[bool, typer.Option(
+        help='Counts the faults that have tests instead, in a checkout.')] = False,
 ) -> None:
     """Says what is there and what is missing; exit code 1 if something necessary is missing."""
     from eq_eval.cli.output import emit
     from eq_eval.machine import examine
 
+    if faults:
+        result = _faults()
+        emit(result, json, 'faults')
+        raise typer.Exit(int(bool(result['untested'])))
     findings = examine()
     necessary = [finding.name for finding in findings if not finding.ok and finding.necessary]
     if json:
@@ -27,6 +35,17 @@ def doctor(
     else:
         _show(findings)
     raise typer.Exit(int(bool(necessary)))
+
+
+def _faults() -> dict[str, Any]:
+    """Rows of the table of faults, those of which all tests are there, and the other numbers."""
+    from eq_eval.fault_table import missing_tests
+    from eq_eval.fault_table import read_fault_table
+
+    table = read_fault_table(Path())
+    untested = [number for number, names in table.items()
+                if not names or missing_tests(Path(), names)]
+    return {'rows': len(table), 'tested': len(table) - len(untested), 'untested': untested}
 
 
 def _show(findings: Sequence[Finding]) -> None:
