@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 import torch
 from torch import Tensor
 
+from eq_core.groups.rotation_sets import cube_group
 from eq_eval.manipulation.spatial.demonstrations import SpatialDemonstration
 from eq_eval.training.recipe import SpatialRecipe
 from eq_manipulation.spatial.config import STRIDE
@@ -95,7 +96,8 @@ class SpatialStream:
         target = (motion[:3, :3] @ centre + motion[:3, 3] - middle) / unit
         even = Rotation.random(PICK_ROTATIONS, rng=rng).as_matrix()
         basis = pick_basis(np.concatenate([shown.pick[None, :3, :3], even]))
-        coarse, turns, fine, places = _poses(motion[:3, :3], target, recipe, rng)
+        coarse, turns, fine, places = _poses(motion[:3, :3], shown.pick[:3, :3], target, recipe,
+                                             rng)
         return picture, pick[::-1], basis, crop, coarse, turns, fine, places
 
 
@@ -161,14 +163,21 @@ def _at(pose: Double, xyz: NDArray[np.floating]) -> Double:
     return np.asarray(xyz @ pose[:3, :3].T + pose[:3, 3])
 
 
-def _poses(rotation: Double, target: Double, recipe: SpatialRecipe, rng: np.random.Generator
-           ) -> tuple[Double, Double, Double, Double]:
-    """Rotations of the first two comparisons, rotations and places of the third."""
+def _poses(rotation: Double, pick: Double, target: Double, recipe: SpatialRecipe,
+           rng: np.random.Generator) -> tuple[Double, Double, Double, Double]:
+    """Rotations of the first two comparisons, rotations and places of the third.
+
+    Quarter and half turns of the object about the axes of the tool are among those of the second:
+    tools are held along axes of objects, and a rod looks much like another one across it.
+    """
     even = Rotation.random(recipe.coarse - 1, rng=rng).as_matrix()
     turns = Rotation.random(recipe.turns, rng=rng).as_matrix()
     turns[0] = rotation
-    half = recipe.turns // 2
+    half, group = recipe.turns // 2, cube_group()
+    crossed = group[np.trace(group, axis1=1, axis2=2) < 3]     # all but the identity
     turns[1:half] = _around(rotation, NARROWEST ** rng.random((half - 1, 1)), rng)
+    if recipe.turns >= half + len(crossed):
+        turns[half:half + len(crossed)] = rotation @ pick @ crossed @ pick.T
     width = NARROWEST ** rng.random((recipe.fine, 1))
     width[0] = 0
     places = target + width * WIDEST_SHIFT * _in_ball(recipe.fine, rng)
