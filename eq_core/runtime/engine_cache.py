@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import contextmanager
 from contextlib import suppress
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ class EngineCache:
         self.files = CacheFolder(folder or default_folder(), largest)
 
     def obtain(self, identity: Identity, build: Callable[[], bytes], policy: str = 'if_missing',
-               waiting: Callable[[], None] = lambda: None) -> Engine:
+               waiting: Callable[[], None] = lambda: None,
+               others: Sequence[Identity] = ()) -> Engine:
         """Finds an engine or builds it.
 
         Args:
@@ -90,6 +92,7 @@ class EngineCache:
             policy: ``'never'`` builds nothing, ``'if_missing'`` builds what does not fit,
                 ``'always'`` builds anew.
             waiting: Called if another process is building at present.
+            others: Identities of engines that would do as well, if one is there.
 
         Raises:
             BackendError: There is no engine and none may be built; the text names what differs.
@@ -98,9 +101,10 @@ class EngineCache:
         key = key_of(identity)
         problem = self.files.problem()
         if not problem and policy != 'always':
-            found = self.find(identity)
-            if isinstance(found, Engine):
-                return found
+            for each in (identity, *others):
+                found = self.find(each)
+                if isinstance(found, Engine):
+                    return found
         if policy == 'never':
             raise BackendError(f'no engine may be built (build_policy never): '
                                f'{problem or self._why_missing(identity)}')
