@@ -147,6 +147,9 @@ class TensorRtBackend:
         Raises:
             BackendError: The library cannot, or the build failed.
         """
+        if capability not in self.targets():
+            raise BackendError(f'{self.name} builds ahead of time for {self.targets() or "no GPU"}'
+                               f', not for compute capability {capability}')
         return self._obtain(bundle, spec, self.identity(bundle, spec.precision, capability),
                             capability)
 
