@@ -7,6 +7,7 @@ from launch.actions import DeclareLaunchArgument
 from launch.actions import SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
+from launch.substitutions import NotSubstitution
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
 from launch_ros.actions import Node
@@ -33,6 +34,7 @@ ARGUMENTS = (
     ('rviz', 'false', 'Whether to start RViz'),
     ('log_level', 'info', 'Least severity that is logged'),
     ('autostart', 'true', 'Whether the node configures and activates itself'),
+    ('build_only', 'false', 'Whether engines that are missing are built and the node ends'),
 )
 
 
@@ -41,10 +43,12 @@ def generate_launch_description() -> LaunchDescription:
     argument = {name: LaunchConfiguration(name) for name, _, _ in ARGUMENTS}
     segmenter = LifecycleNode(
         package='eq_stack', executable='panoptic_segmenter', name='panoptic_segmenter',
-        namespace=argument['namespace'], output='screen', respawn=True, respawn_delay=1.0,
+        namespace=argument['namespace'], output='screen', respawn_delay=1.0,
+        respawn=NotSubstitution(argument['build_only']),
         parameters=[argument['params_file'], {
             'use_sim_time': ParameterValue(argument['use_sim_time'], value_type=bool),
             'autostart': ParameterValue(argument['autostart'], value_type=bool),
+            'build_only': ParameterValue(argument['build_only'], value_type=bool),
             'model_path': ParameterValue(argument['model'], value_type=str),
             'backends': ParameterValue(argument['backends'], value_type=List[str]),  # noqa: UP006
             'odometry_source': ParameterValue(argument['odometry_source'], value_type=str),

@@ -7,6 +7,7 @@ from launch.actions import DeclareLaunchArgument
 from launch.actions import SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
+from launch.substitutions import NotSubstitution
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
 from launch_ros.actions import Node
@@ -34,17 +35,19 @@ ARGUMENTS = (
     ('rviz', 'false', 'Whether to start RViz'),
     ('log_level', 'info', 'Least severity that is logged'),
     ('autostart', 'true', 'Whether the node configures and activates itself'),
+    ('build_only', 'false', 'Whether engines that are missing are built and the node ends'),
 )
 
 
 def generate_launch_description() -> LaunchDescription:
     """Describes one policy."""
     argument = {name: LaunchConfiguration(name) for name, _, _ in ARGUMENTS}
-    typed = (('use_sim_time', bool), ('autostart', bool), ('continuous', bool), ('input', str),
-             ('workspace_frame', str))
+    typed = (('use_sim_time', bool), ('autostart', bool), ('build_only', bool),
+             ('continuous', bool), ('input', str), ('workspace_frame', str))
     policy = LifecycleNode(
         package='eq_stack', executable='pick_place_policy', name='pick_place_policy',
-        namespace=argument['namespace'], output='screen', respawn=True, respawn_delay=1.0,
+        namespace=argument['namespace'], output='screen', respawn_delay=1.0,
+        respawn=NotSubstitution(argument['build_only']),
         parameters=[argument['params_file'], {
             **{name: ParameterValue(argument[name], value_type=kind) for name, kind in typed},
             'model_path': ParameterValue(argument['model'], value_type=str),

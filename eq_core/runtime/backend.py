@@ -44,6 +44,9 @@ class SessionOptions:
                               f'got {self.build_policy!r}')
 
 
+DEFAULT_OPTIONS = SessionOptions()
+
+
 @dataclass(frozen=True)
 class PrepareSpec:
     """How a model shall run.

@@ -12,6 +12,7 @@ from eq_core.errors import ConfigError
 from eq_core.errors import OutputError
 from eq_core.runtime.acceptance import accept as accept_session
 from eq_core.runtime.backend import Backend
+from eq_core.runtime.backend import DEFAULT_OPTIONS
 from eq_core.runtime.backend import PrepareSpec
 from eq_core.runtime.backend import SessionOptions
 from eq_core.runtime.bundle import Bundle
@@ -26,7 +27,6 @@ BACKENDS: Mapping[str, Callable[[], Backend]] = {
     'tensorrt_rtx': partial(TensorRtBackend, 'tensorrt_rtx'),
     'torch': TorchBackend,
 }
-DEFAULT_OPTIONS = SessionOptions()
 
 
 def open_session(bundle: Bundle, backends: Sequence[str | Backend] = ('onnxruntime',),

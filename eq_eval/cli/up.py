@@ -26,6 +26,8 @@ SimTime = Annotated[bool, typer.Option(
     '--use-sim-time', help='Take time from /clock, as with a bag.')]
 Autostart = Annotated[bool, typer.Option(
     help='Whether the node configures and activates itself.')]
+BuildOnly = Annotated[bool, typer.Option(
+    '--build-only', help='Build the engines that are missing, and end.')]
 LogLevel = Annotated[str, typer.Option(help='Least severity that is logged.')]
 
 
@@ -69,14 +71,15 @@ def detector(
     namespace: Namespace = '', input_pointcloud: Clouds = '~/input/pointcloud',
     output_objects: Annotated[str, typer.Option(
         help='Topic of the detections.')] = '~/output/objects',
-    use_sim_time: SimTime = False, autostart: Autostart = True, log_level: LogLevel = 'info',
+    use_sim_time: SimTime = False, autostart: Autostart = True, build_only: BuildOnly = False,
+    log_level: LogLevel = 'info',
 ) -> None:
     """Starts the LiDAR detector and waits for Ctrl-C.
 
     The same as `ros2 launch eq_stack detector.launch.py`, for machines without ROS launch.
     """
     _start('lidar_detector', namespace, params_file,
-           _common(use_sim_time, autostart, model, backends),
+           _common(use_sim_time, autostart, model, backends, build_only),
            {'~/input/pointcloud': input_pointcloud, '~/output/objects': output_objects}, log_level)
 
 
@@ -94,14 +97,15 @@ def segmenter(
         help='Topic of the labelled points.')] = '~/output/pointcloud',
     output_objects: Annotated[str, typer.Option(
         help='Topic of the tracked objects.')] = '~/output/objects',
-    use_sim_time: SimTime = False, autostart: Autostart = True, log_level: LogLevel = 'info',
+    use_sim_time: SimTime = False, autostart: Autostart = True, build_only: BuildOnly = False,
+    log_level: LogLevel = 'info',
 ) -> None:
     """Starts the panoptic segmenter and waits for Ctrl-C.
 
     The same as `ros2 launch eq_stack panoptic_segmenter.launch.py`, for machines without it.
     """
     _start('panoptic_segmenter', namespace, params_file,
-           {**_common(use_sim_time, autostart, model, backends),
+           {**_common(use_sim_time, autostart, model, backends, build_only),
             'odometry_source': odometry_source, 'odom_frame': odom_frame},
            {'~/input/pointcloud': input_pointcloud, '~/input/odometry': input_odometry,
             '~/output/pointcloud': output_pointcloud, '~/output/objects': output_objects},
@@ -120,14 +124,15 @@ def planner(
     output_path: Annotated[str, typer.Option(help='Topic of the paths.')] = '~/output/path',
     robot_base_frame: Annotated[str, typer.Option(
         help='Frame of the robot, where paths start.')] = 'base_link',
-    use_sim_time: SimTime = False, autostart: Autostart = True, log_level: LogLevel = 'info',
+    use_sim_time: SimTime = False, autostart: Autostart = True, build_only: BuildOnly = False,
+    log_level: LogLevel = 'info',
 ) -> None:
     """Starts the graph planner and waits for Ctrl-C.
 
     The same as `ros2 launch eq_stack graph_planner.launch.py`, for machines without it.
     """
     _start('graph_planner', namespace, params_file,
-           {**_common(use_sim_time, autostart, model, backends),
+           {**_common(use_sim_time, autostart, model, backends, build_only),
             'robot_base_frame': robot_base_frame},
            {'~/input/map': input_map, '~/input/map_updates': input_map_updates,
             '~/input/goal': input_goal, '~/output/path': output_path}, log_level,
@@ -151,24 +156,27 @@ def policy(
     workspace_frame: Annotated[str, typer.Option(
         help='Frame of the workspace and of all poses.')] = 'base_link',
     continuous: Annotated[bool, typer.Option(help='Whether every look is planned on.')] = False,
-    use_sim_time: SimTime = False, autostart: Autostart = True, log_level: LogLevel = 'info',
+    use_sim_time: SimTime = False, autostart: Autostart = True, build_only: BuildOnly = False,
+    log_level: LogLevel = 'info',
 ) -> None:
     """Starts the pick and place policy and waits for Ctrl-C.
 
     The same as `ros2 launch eq_stack pick_place.launch.py`, for machines without it.
     """
     _start('pick_place_policy', namespace, params_file,
-           {**_common(use_sim_time, autostart, model, backends), 'input': input,
+           {**_common(use_sim_time, autostart, model, backends, build_only), 'input': input,
             'workspace_frame': workspace_frame, 'continuous': str(continuous).lower()},
            {'~/input/depth': input_depth, '~/input/color': input_color,
             '~/input/camera_info': input_camera_info, '~/input/points': input_points}, log_level,
            'eq_manipulation')
 
 
-def _common(use_sim_time: bool, autostart: bool, model: str, backends: str) -> dict[str, str]:
+def _common(use_sim_time: bool, autostart: bool, model: str, backends: str, build_only: bool
+            ) -> dict[str, str]:
     """Parameters of every node, as YAML writes them."""
     return {'use_sim_time': str(use_sim_time).lower(), 'autostart': str(autostart).lower(),
-            'model_path': f"'{model}'", 'backends': f'[{backends}]'}
+            'model_path': f"'{model}'", 'backends': f'[{backends}]',
+            'build_only': str(build_only).lower()}
 
 
 def _start(node: str, namespace: str, params_file: Path | None, parameters: dict[str, str],
