@@ -122,7 +122,7 @@ class CloudNode(InferenceNode[P], Generic[P, M]):
         self.outputs: dict[str, Any] = {}
         self.frame_id = ''
         self._open_model = open_model
-        self._guard = Guard(self.log, self.give_up, on_drop=self.health.dropped)
+        self._guard = Guard(self.log, self.recover, on_drop=self.health.dropped)
         self._worker: KeepLatest[tuple[Ticket, PointCloud2]] = KeepLatest(
             self._work, self._skip, 'inference')
         self._model: M | None = None

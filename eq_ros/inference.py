@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 import time
 from typing import Any
 from typing import Generic
@@ -21,6 +23,7 @@ from eq_ros.lifecycle_node import ManagedNode
 from eq_ros.lifecycle_node import NodeParameters
 from eq_ros.parameters import parameter
 
+GPU_BACKENDS = ('tensorrt', 'tensorrt_rtx')
 TELL_PERIOD = 1.  # between two reports of how far a build has come [s]
 
 
@@ -66,6 +69,16 @@ class InferenceNode(ManagedNode[P], Generic[P]):
         super().__init__(name, kind, **options)
         self.engine_facts: dict[str, str] = {}
         self._told = -TELL_PERIOD
+        self._reopened = False      # after failures in a row, once, on the same backend
+        self._passed_over = 0       # backends that failed even so
+        self._recovering = False
+
+    @property
+    def parameters(self) -> P:
+        """The parameters as they are now, without backends that failed while they ran."""
+        given = super().parameters
+        return replace(given, backends=given.backends[self._passed_over:]) if (
+            self._passed_over) else given
 
     def session_options(self, parameters: InferenceParameters) -> SessionOptions:
         """What may be done to open a session; a build reports to this node."""
@@ -100,11 +113,48 @@ class InferenceNode(ManagedNode[P], Generic[P]):
         self.get_logger().info(f'build_only: the model can be opened ({facts}), the node ends')
         return 0
 
+    def recover(self, why: str) -> None:
+        """Deals with failures in a row, from any thread.
+
+        A model on a GPU is opened anew, if that does not help with the next backend; then, as for
+        every other model at once, the node is deactivated.
+        """
+        if self.executor is not None:
+            self.executor.create_task(partial(self._recover, why))
+
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Configures; afterwards nothing is being built any more."""
+        if not self._recovering:
+            self._reopened, self._passed_over = False, 0
         done = super().on_configure(state)
         self.health.clear('build')
         return done
+
+    def _recover(self, why: str) -> None:
+        """Opens the model another time, if there is another way to."""
+        if self._state != 'active':
+            return
+        parameters = self.parameters
+        used = [name for name in GPU_BACKENDS if name in self.engine_facts.get('backend', '')
+                .split(', ') and name in parameters.backends]
+        passed_over = self._passed_over
+        if used and self._reopened:
+            passed_over += parameters.backends.index(used[0]) + 1
+        rest = parameters.backends[passed_over - self._passed_over:]
+        if not used or not rest or (self._reopened and not parameters.allow_fallback):
+            self.give_up(why)
+            return
+        text = f'after repeated failures of {used[0]} the model is opened anew: {why}'
+        self.get_logger().warning(text)
+        self._passed_over, self._reopened, self._recovering = passed_over, True, True
+        try:
+            # Each step tells of its own failure; the first that fails leaves the node there.
+            if all(step() == TransitionCallbackReturn.SUCCESS for step in (
+                    self.trigger_deactivate, self.trigger_cleanup, self.trigger_configure,
+                    self.trigger_activate)):
+                self.health.set('recovered', Level.WARN, text)
+        finally:
+            self._recovering = False
 
     def _on_build(self, text: str, part: float) -> None:
         """Says how far a build has come; called in whatever thread the library builds in."""

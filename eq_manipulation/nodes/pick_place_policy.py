@@ -156,7 +156,7 @@ class PickPlacePolicyNode(InferenceNode[Parameters]):
         self._view: TableView | None = None     # the newest one
         self._views: TableViews | None = None
         self._transforms = Transforms()
-        self._guard = Guard(self.log, self.give_up, on_drop=self.health.dropped)
+        self._guard = Guard(self.log, self.recover, on_drop=self.health.dropped)
         self._worker: KeepLatest[PickPlaceRequest] = KeepLatest(
             self._work, self._skip, 'inference')
         self._outputs: dict[str, Any] = {}

@@ -125,7 +125,7 @@ class GraphPlannerNode(InferenceNode[Parameters]):
         self._world: OccupancyMap | None = None
         self._world_since = 0.
         self._transforms = Transforms()
-        self._guard = Guard(self.log, self.give_up, on_drop=self.health.dropped)
+        self._guard = Guard(self.log, self.recover, on_drop=self.health.dropped)
         self._worker: KeepLatest[Request] = KeepLatest(self._work, self._skip, 'planning')
         self._newest: Request | None = None
         self._goal: PoseStamped | None = None       # the last one of the topic

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
 
+from fake_gpu_detector import FAULT
 from fake_gpu_detector import STARTED
 from graph import ACTIVATE
 from graph import cloud
@@ -90,3 +91,51 @@ def test_a_signal_ends_the_process_in_the_middle_of_a_build(
     graph.start(*GPU, script=SCRIPT)
     graph.wait_active()
     graph.wait(lambda: graph.values.get('engine') == 'built', 'the lock was let go')
+
+
+def fail_ten_times(graph: Graph) -> None:
+    """Sends clouds until the node does something about it."""
+    before = graph.count('dropped.backend')
+    graph.send_each([cloud(count=500) for _ in range(10)])
+    assert graph.count('dropped.backend') == before + 10
+
+
+def test_a_gpu_that_dies_while_running_is_replaced_by_the_next_backend(graph: Graph) -> None:
+    graph.environment[FAULT] = 'dies'
+    graph.start('-p', 'backends:=[tensorrt, onnxruntime]', script=SCRIPT)
+    graph.wait_active()
+    fail_ten_times(graph)
+    graph.wait(lambda: graph.values.get('backend') == 'onnxruntime', 'the next backend')
+    graph.wait_active()
+    assert graph.wait_report('after repeated failures of tensorrt').level >= b'\x01'
+    graph.send_each([cloud(count=500)])
+    assert graph.count('published') == 1 and graph.balance() == 0
+    assert 'Traceback' not in graph.log()
+
+
+def test_a_gpu_that_fails_again_and_again_is_tried_twice(graph: Graph) -> None:
+    graph.environment[FAULT] = 'fails'
+    graph.start('-p', 'backends:=[tensorrt, onnxruntime]', script=SCRIPT)
+    graph.wait_active()
+    fail_ten_times(graph)
+    graph.wait_report('after repeated failures of tensorrt')
+    graph.wait_active()
+    assert graph.values['backend'] == 'tensorrt' and graph.values['engine'] == 'cached'
+    fail_ten_times(graph)
+    graph.wait(lambda: graph.values.get('backend') == 'onnxruntime', 'the next backend')
+    graph.wait_active()
+    graph.send_each([cloud(count=500)])
+    assert graph.count('published') == 1 and graph.balance() == 0
+
+
+def test_without_another_backend_the_node_deactivates_itself(graph: Graph) -> None:
+    graph.environment[FAULT] = 'fails'
+    graph.start(*GPU, script=SCRIPT)
+    graph.wait_active()
+    fail_ten_times(graph)
+    graph.wait_report('after repeated failures of tensorrt')
+    graph.wait_active()
+    fail_ten_times(graph)
+    graph.wait(lambda: 'deactivated after repeated failures' in graph.log(), 'gave up')
+    assert graph.state() == 'inactive' and graph.count('published') == 0
+    assert graph.change_state(ACTIVATE)
