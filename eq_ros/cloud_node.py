@@ -160,7 +160,8 @@ class CloudNode(InferenceNode[P], Generic[P, M]):
         """Opens the model and creates the publishers."""
         self._model = self._open_model(parameters)
         self.tell_sessions(filter(None, [getattr(self._model, 'session', None)]))
-        self._facts = {'model': parameters.model_path or 'shipped', **self.engine_facts}
+        self._facts = {'model': parameters.model_path or 'shipped', 'backend': 'unknown',
+                       **self.engine_facts}
         for package, lost in missing().items():
             if package == 'vision_msgs':
                 self.get_logger().warning(f'{package} is not installed: no {lost}')

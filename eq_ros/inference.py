@@ -98,8 +98,8 @@ class InferenceNode(ManagedNode[P], Generic[P]):
             self.get_logger().warning(note)
             self.health.set(f'backend_{number}', Level.WARN, note)
         stats = [session.stats() for session in sessions if hasattr(session, 'stats')]
-        self.engine_facts = {'backend': _joined(stats, 'backend') or 'unknown'}
-        for name in ('engine', 'engine_key', 'build_seconds'):
+        self.engine_facts = {}
+        for name in ('backend', 'engine', 'engine_key', 'build_seconds'):
             if any(name in each for each in stats):
                 self.engine_facts[name] = _joined(stats, name)
 
@@ -110,7 +110,8 @@ class InferenceNode(ManagedNode[P], Generic[P]):
         if self.trigger_configure() != TransitionCallbackReturn.SUCCESS:
             return 1
         facts = ', '.join(f'{name} {value}' for name, value in self.engine_facts.items())
-        self.get_logger().info(f'build_only: the model can be opened ({facts}), the node ends')
+        said = f'the model can be opened ({facts})' if facts else 'there is no model to open'
+        self.get_logger().info(f'build_only: {said}, the node ends')
         return 0
 
     def recover(self, why: str) -> None:

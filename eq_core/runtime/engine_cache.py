@@ -34,9 +34,17 @@ SIDE_CAR_FIELDS = {'identity', 'engine_sha256', 'build_seconds', 'host'}
 
 
 def default_folder() -> Path:
-    """Folder of the user's engines."""
+    """Folder of the user's engines.
+
+    Raises:
+        BackendError: The user has none.
+    """
     base = os.environ.get('XDG_CACHE_HOME', '')
-    home = Path(base) if os.path.isabs(base) else Path.home() / '.cache'
+    try:
+        home = Path(base) if os.path.isabs(base) else Path.home() / '.cache'
+    except RuntimeError as error:  # a user that the system does not know, as in some containers
+        raise BackendError('neither XDG_CACHE_HOME nor HOME says where engines are kept'
+                           ) from error
     return home / 'eq_stack' / 'engines'
 
 
@@ -107,12 +115,12 @@ class EngineCache:
                     return found
         if policy == 'never':
             raise BackendError(f'no engine may be built (build_policy never): '
-                               f'{problem or self._why_missing(identity)}')
+                               f'{problem or self._why_missing([identity, *others])}')
         if problem:
             return self._in_memory(key, build, problem)
         try:
             with self.files.locked(waiting):
-                return self._build_locked(identity, build, policy)
+                return self._build_locked([identity, *others], build, policy)
         except OSError as error:
             return self._in_memory(key, build, f'{self.files.path}: {error.strerror or error}')
 
@@ -148,13 +156,14 @@ class EngineCache:
             with suppress(OSError):
                 self.files.write(f'{stem}{suffix}', digest(data).encode() + b'\n' + data)
 
-    def _build_locked(self, identity: Identity, build: Callable[[], bytes], policy: str
-                      ) -> Engine:
-        """Builds unless another process has done so while this one waited."""
+    def _build_locked(self, identities: Sequence[Identity], build: Callable[[], bytes],
+                      policy: str) -> Engine:
+        """Builds the first one, unless another process has done so while this one waited."""
+        identity = identities[0]
         found = self.find(identity)
         if isinstance(found, Engine) and policy != 'always':
             return found
-        notes = [] if isinstance(found, Engine) else self._why_again(identity, found)
+        notes = [] if isinstance(found, Engine) else self._why_again(identities, found)
         key, start = key_of(identity), time.perf_counter()
         with _building():
             data = build()
@@ -174,23 +183,23 @@ class EngineCache:
         data = build()
         return Engine(data, key, False, time.perf_counter() - start, (_memory_only(problem),))
 
-    def _why_missing(self, identity: Identity) -> str:
-        found = self.find(identity)
-        return (found if isinstance(found, str) else '') or self._nearest(identity) or (
-            f'there is no engine of {_kin(identity)[0]} in {self.files.path}')
+    def _why_missing(self, identities: Sequence[Identity]) -> str:
+        damages = [found for found in map(self.find, identities) if isinstance(found, str)]
+        return next(filter(None, damages), '') or self._nearest(identities) or (
+            f'there is no engine of {_kin(identities[0])[0]} in {self.files.path}')
 
-    def _why_again(self, identity: Identity, damage: str) -> list[str]:
-        reason = damage or self._nearest(identity)
+    def _why_again(self, identities: Sequence[Identity], damage: str) -> list[str]:
+        reason = damage or self._nearest(identities)
         return [f'the engine was built again: {reason}'] if reason else []
 
-    def _nearest(self, identity: Identity) -> str:
+    def _nearest(self, identities: Sequence[Identity]) -> str:
         """How the most similar engine of the same model and backend differs; empty if none."""
         kin: list[tuple[int, str]] = []
         for name in self.files.names('.json'):
             entry = _parse(self.files.read(name) or b'')
-            if entry is not None and _kin(entry['identity']) == _kin(identity):
-                lines = differences(identity, entry['identity'])
-                kin.append((len(lines), '; '.join(lines)))
+            if entry is not None and _kin(entry['identity']) == _kin(identities[0]):
+                each = [differences(identity, entry['identity']) for identity in identities]
+                kin += [(len(lines), '; '.join(lines)) for lines in each]
         return min(kin)[1] if kin else ''
 
 

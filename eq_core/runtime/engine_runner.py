@@ -55,6 +55,8 @@ class EngineRunner:
             raise BackendError(self._failed('the library refuses the engine'))
         _check_tensors(trt, self._engine, manifest)
         self._kernels: Any = None
+        self._known = b''  # what is kept of them already
+        self._config: Any = None
         self._captures_itself = False
         self._context = self._make_context(trt, warm_start)
         if self._context is None:
@@ -108,7 +110,7 @@ class EngineRunner:
         if warm_start and not self._kernels.deserialize(warm_start):
             warm_start = b''  # of another driver: they are compiled anew, and kept
         config.set_runtime_cache(self._kernels)
-        self._known = warm_start
+        self._known, self._config = warm_start, config  # kept as long as the context that uses it
         return self._engine.create_execution_context(config)
 
     def _allocate(self) -> None:

@@ -88,7 +88,14 @@ class TensorRtBackend:
         """
         self.name = name
         self._trt, self._cuda = trt, cuda or CudaRuntime()
-        self._cache = cache or EngineCache()
+        self._given_cache = cache
+
+    @property
+    def _cache(self) -> EngineCache:
+        """Where engines are kept; BackendError if the user has no folder."""
+        if self._given_cache is None:
+            self._given_cache = EngineCache()
+        return self._given_cache
 
     def available(self) -> tuple[bool, str]:
         """Whether the library is there and new enough, and a GPU to run on."""

@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 import sys
 from types import ModuleType
-from types import SimpleNamespace
 from typing import Any
 
 from fake_tensorrt import FakeCuda
@@ -250,8 +249,10 @@ def test_engines_can_be_built_without_a_gpu_for_those_of_a_kind(
     with open_session(loaded, [robot.backend], options=NEVER) as session:
         assert session.stats()['engine_key'] == engine.key and robot.built == 0
     turing = Robot(tmp_path, 'rtx', RTX_2080)
-    with pytest.raises(BackendError, match='gpu.sm'):
+    with pytest.raises(BackendError, match="gpu.sm is '7.5', that of the engine there is '8.6'"
+                       ) as refused:
         open_session(loaded, [turing.backend], options=NEVER)
+    assert 'any' not in str(refused.value)  # compared with what was built for a kind of GPU
     with pytest.raises(BackendError, match=r"ahead of time for \['7.5', '8.6'\], not for .* 9.0"):
         host.backend.build_ahead(loaded, PrepareSpec(), '9.0')
     hopper = Robot(tmp_path, 'rtx', replace(RTX_3060, capability='9.0'))
@@ -301,9 +302,21 @@ def test_a_precision_without_a_graph_is_refused(robot: Robot, loaded: Bundle) ->
         robot.backend.prepare(loaded, PrepareSpec('fp16'))
 
 
+def test_a_user_without_a_folder_is_a_reason(
+        loaded: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def unknown() -> Path:
+        raise RuntimeError('Could not determine home directory.')
+    monkeypatch.delenv('XDG_CACHE_HOME', raising=False)
+    monkeypatch.setattr(Path, 'home', unknown)
+    robot = Robot(tmp_path)
+    backend = TensorRtBackend(trt=robot.trt, cuda=robot.cuda)
+    session = open_session(loaded, [backend, 'onnxruntime'])
+    assert session.backend == 'onnxruntime' and 'HOME' in session.notes[0]
+
+
 def test_options_are_checked() -> None:
     for make in (SessionOptions, lambda policy: PrepareSpec(build_policy=policy)):
         with pytest.raises(ConfigError, match="build_policy must be one of .* got 'sometimes'"):
             make('sometimes')
     assert SessionOptions() == SessionOptions('if_missing', True)
-    assert SimpleNamespace(**vars(PrepareSpec())).build_policy == 'if_missing'
+    assert PrepareSpec().build_policy == 'if_missing'
