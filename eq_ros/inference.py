@@ -131,6 +131,11 @@ class InferenceNode(ManagedNode[P], Generic[P]):
         self.health.clear('build')
         return done
 
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Forgets what was said of the model."""
+        self.engine_facts = {}
+        return super().on_cleanup(state)
+
     def _recover(self, why: str) -> None:
         """Opens the model another time, if there is another way to."""
         if self._state != 'active':
