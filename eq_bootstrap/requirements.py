@@ -16,6 +16,7 @@ WITHOUT_DEPENDENCIES = ('oracle', 'ravens')     # their own pins contradict othe
 _LIVE = ('base', 'ros', 'sim')
 _BY_COMMAND = {  # any other word needs the base only, to be told that there is no such command
     'bench': _LIVE,
+    'build-engine': ('base',),
     'demo': _LIVE,
     'eval': _LIVE,
     'replay': _LIVE,

@@ -18,7 +18,8 @@ RESPAWN_DELAY = 1.  # [s]; as the launch files have it
 LOOK = .05          # [s]
 
 
-def supervise(commands: Sequence[Sequence[str]], tell: Callable[[str], None]) -> int:
+def supervise(commands: Sequence[Sequence[str]], tell: Callable[[str], None], again: bool = True
+              ) -> int:
     """Runs processes until they end or a signal comes; one that fails is started again.
 
     SIGINT and SIGTERM are passed on as SIGINT. The children have sessions of their own, so that
@@ -27,9 +28,10 @@ def supervise(commands: Sequence[Sequence[str]], tell: Callable[[str], None]) ->
     Args:
         commands: Command lines.
         tell: Told what has failed.
+        again: Whether one that fails is started again.
 
     Returns:
-        0, or the exit code of the first that ended badly after a signal.
+        0, or the exit code of the first that ended badly in the end.
     """
     stopping: list[int] = []
     children = {number: _start(command) for number, command in enumerate(commands)}
@@ -45,10 +47,10 @@ def supervise(commands: Sequence[Sequence[str]], tell: Callable[[str], None]) ->
     try:
         while not stopping:
             codes = {number: child.poll() for number, child in children.items()}
-            if all(code == 0 for code in codes.values()):
-                return 0
+            if all(code == 0 or (code is not None and not again) for code in codes.values()):
+                break
             for number, code in codes.items():
-                if not code:
+                if not code or not again:
                     continue
                 since = failed.setdefault(number, time.monotonic())
                 if time.monotonic() - since >= RESPAWN_DELAY and not stopping:
@@ -56,8 +58,8 @@ def supervise(commands: Sequence[Sequence[str]], tell: Callable[[str], None]) ->
                     del failed[number]
                     children[number] = _start(commands[number])
             time.sleep(LOOK)
-        # One that was started while the signal came has not heard it.
-        forward(stopping[0], None)
+        if stopping:    # one that was started while the signal came has not heard it
+            forward(stopping[0], None)
         return next((code for code in [child.wait() for child in children.values()]
                      if code not in (0, -signal.SIGINT)), 0)
     finally:

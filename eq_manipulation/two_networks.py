@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from eq_core.errors import ConfigError
 from eq_core.runtime import Bundle
 from eq_core.runtime import open_session
+from eq_core.runtime import SessionOptions
+from eq_core.runtime.backend import DEFAULT_OPTIONS
 
 PARTS = ('scene', 'crop')       # folders of a policy's bundles
 
@@ -53,7 +55,8 @@ class TwoNetworks:
 
 
 def open_parts(folder: str | Path, tasks: tuple[str, str], kind: str, backends: Sequence[str],
-               threads: int) -> tuple[dict[str, Any], Runs, Runs]:
+               threads: int, options: SessionOptions = DEFAULT_OPTIONS
+               ) -> tuple[dict[str, Any], Runs, Runs]:
     """Opens the two bundles of a policy.
 
     Args:
@@ -62,6 +65,7 @@ def open_parts(folder: str | Path, tasks: tuple[str, str], kind: str, backends: 
         kind: What the policy is called for people.
         backends: Names of inference backends, best first.
         threads: Threads of the inference.
+        options: What may be done to open a session: build engines, fall back.
 
     Returns:
         Their configuration, and their sessions.
@@ -77,7 +81,7 @@ def open_parts(folder: str | Path, tasks: tuple[str, str], kind: str, backends: 
     if first != second or found != list(tasks):
         raise ConfigError(f'{folder} does not hold the two parts of one {kind} policy, '
                           f'its tasks are {found}')
-    scene, crop = (open_session(bundle, backends, threads) for bundle in bundles)
+    scene, crop = (open_session(bundle, backends, threads, options=options) for bundle in bundles)
     return first, scene, crop
 
 

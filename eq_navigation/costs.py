@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from eq_core.errors import InputError
 from eq_core.errors import OutputError
+from eq_core.runtime.backend import DEFAULT_OPTIONS
+from eq_core.runtime.backend import SessionOptions
 from eq_core.runtime.bundle import Bundle
 from eq_core.runtime.selection import open_session
 from eq_core.runtime.session import Session
@@ -36,8 +38,15 @@ class LearnedCosts:
 
     @classmethod
     def from_bundle(cls, path: str | Path, backends: Sequence[str] = ('onnxruntime',),
-                    threads: int = 1) -> LearnedCosts:
+                    threads: int = 1, options: SessionOptions = DEFAULT_OPTIONS
+                    ) -> LearnedCosts:
         """Opens a model bundle, after it has passed its acceptance test.
+
+        Args:
+            path: Bundle directory.
+            backends: Names in order of preference.
+            threads: Threads of the inference engine.
+            options: What may be done to open a session: build engines, fall back.
 
         Raises:
             BundleError: The bundle is incomplete or altered.
@@ -45,7 +54,7 @@ class LearnedCosts:
         """
         bundle = Bundle.load(path)
         shape = {spec.name: spec.shape for spec in bundle.manifest.inputs}['other']
-        return cls(open_session(bundle, backends, threads), *shape)
+        return cls(open_session(bundle, backends, threads, options=options), *shape)
 
     def __call__(self, graph: GeometricGraph) -> Double:
         """Judges all edges of a graph.

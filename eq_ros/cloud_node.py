@@ -26,9 +26,9 @@ from eq_ros.detections import detection3d_array
 from eq_ros.detections import label_info
 from eq_ros.guard import Guard
 from eq_ros.health import Level
+from eq_ros.inference import InferenceNode
+from eq_ros.inference import InferenceParameters
 from eq_ros.keep_latest import KeepLatest
-from eq_ros.lifecycle_node import ManagedNode
-from eq_ros.lifecycle_node import NodeParameters
 from eq_ros.markers import marker_array
 from eq_ros.messages import Header
 from eq_ros.messages import header
@@ -46,13 +46,10 @@ NANOSECONDS = 1e-9
 
 
 @dataclass(frozen=True)
-class CloudParameters(NodeParameters):
+class CloudParameters(InferenceParameters):
     """Parameters of every node that answers clouds."""
 
     model_path: str = parameter('', 'Folder of the model bundle; empty for the shipped model')
-    backends: tuple[str, ...] = parameter(
-        ('onnxruntime',), 'Inference backends in order of preference')
-    threads: int = parameter(1, 'Threads of the inference', minimum=1, maximum=256)
     score_threshold: float = parameter(
         0., 'Lowest score that is published; 0 for the threshold of the model',
         minimum=0., maximum=1.)
@@ -103,7 +100,7 @@ P = TypeVar('P', bound=CloudParameters)
 M = TypeVar('M', bound=Model)
 
 
-class CloudNode(ManagedNode[P], Generic[P, M]):
+class CloudNode(InferenceNode[P], Generic[P, M]):
     """Answers every cloud, or counts why not.
 
     Attributes:
@@ -125,7 +122,7 @@ class CloudNode(ManagedNode[P], Generic[P, M]):
         self.outputs: dict[str, Any] = {}
         self.frame_id = ''
         self._open_model = open_model
-        self._guard = Guard(self.log, self.give_up, on_drop=self.health.dropped)
+        self._guard = Guard(self.log, self.recover, on_drop=self.health.dropped)
         self._worker: KeepLatest[tuple[Ticket, PointCloud2]] = KeepLatest(
             self._work, self._skip, 'inference')
         self._model: M | None = None
@@ -162,12 +159,9 @@ class CloudNode(ManagedNode[P], Generic[P, M]):
     def configure(self, parameters: P) -> None:
         """Opens the model and creates the publishers."""
         self._model = self._open_model(parameters)
-        session = getattr(self._model, 'session', None)
-        self._facts = {'model': parameters.model_path or 'shipped',
-                       'backend': str(getattr(session, 'backend', 'unknown'))}
-        for number, note in enumerate(getattr(session, 'notes', ())):
-            self.get_logger().warning(note)
-            self.health.set(f'backend_{number}', Level.WARN, note)
+        self.tell_sessions(filter(None, [getattr(self._model, 'session', None)]))
+        self._facts = {'model': parameters.model_path or 'shipped', 'backend': 'unknown',
+                       **self.engine_facts}
         for package, lost in missing().items():
             if package == 'vision_msgs':
                 self.get_logger().warning(f'{package} is not installed: no {lost}')

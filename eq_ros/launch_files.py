@@ -10,12 +10,14 @@ from launch.actions import DeclareLaunchArgument
 from launch.actions import SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
+from launch.substitutions import NotSubstitution
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from eq_ros.node_kinds import BUILD_ONLY
 from eq_ros.node_kinds import NodeKind
 from eq_ros.node_kinds import option
 from eq_ros.node_kinds import options
@@ -39,9 +41,9 @@ def describe(*kinds: NodeKind, view: str = '') -> LaunchDescription:
         [SHARE, 'config', f'{kind.name}.param.yaml']) for kind in kinds}
     files |= {f'{kind.label}_model': PathJoinSubstitution([SHARE, kind.example])
               for kind in kinds if kind.example and len(kinds) > 1}
-    declared = [DeclareLaunchArgument(name, default_value=files.get(name, default),
-                                      description=text)
-                for name, (default, text) in options(kinds).items()]
+    declared = [DeclareLaunchArgument(name, default_value=files.get(name, each.default),
+                                      description=each.description)
+                for name, each in options(kinds).items()]
     rviz = Node(
         package='rviz2', executable='rviz2', condition=IfCondition(LaunchConfiguration('rviz')),
         arguments=['-d', PathJoinSubstitution([SHARE, 'config', 'rviz', view or kinds[0].view])],
@@ -60,8 +62,8 @@ def _node(kinds: tuple[NodeKind, ...], kind: NodeKind) -> LifecycleNode:
     types: dict[type, Any] = {list: List[str]}  # noqa: UP006
     return LifecycleNode(
         package=PACKAGE, executable=kind.name, name=kind.name,
-        namespace=LaunchConfiguration('namespace'), output='screen', respawn=True,
-        respawn_delay=RESPAWN_DELAY,
+        namespace=LaunchConfiguration('namespace'), output='screen',
+        respawn=NotSubstitution(LaunchConfiguration(BUILD_ONLY.name)), respawn_delay=RESPAWN_DELAY,
         parameters=[LaunchConfiguration(option(kinds, kind, PARAMS_FILE)), {
             each.parameter: ParameterValue(given[each.name],
                                            value_type=types.get(each.kind, each.kind))

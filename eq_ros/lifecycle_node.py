@@ -119,12 +119,16 @@ class ManagedNode(LifecycleNode, Generic[P]):
         """Tells the watchdog that an input has come."""
         self._last_input = time.monotonic()
 
-    def autostart(self) -> None:
-        """Configures and activates the node if its parameters say so."""
-        if not self.get_parameter('autostart').value:
-            return
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+    def autostart(self) -> int | None:
+        """Configures and activates the node if its parameters say so.
+
+        Returns:
+            An exit code if the process shall end, None if it shall go on.
+        """
+        if (self.get_parameter('autostart').value
+                and self.trigger_configure() == TransitionCallbackReturn.SUCCESS):
             self.trigger_activate()
+        return None
 
     def give_up(self, why: str) -> None:
         """Deactivates the node from any thread, after failures that will not end."""

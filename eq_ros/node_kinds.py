@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 
 from eq_core.errors import ConfigError
 
@@ -71,6 +72,11 @@ def _topic(end: str, name: str, description: str, shared: bool = False, together
                     shared=shared, together=together)
 
 
+BUILD_ONLY = Argument(
+    'build_only', 'false', 'Whether engines that are missing are built and the node ends',
+    'build_only', bool, shared=True)
+
+
 def _common(model: str) -> tuple[Argument, ...]:
     """What every node has; the model is told in words of its own."""
     return (
@@ -78,6 +84,7 @@ def _common(model: str) -> tuple[Argument, ...]:
                  'use_sim_time', bool, shared=True),
         Argument('autostart', 'true', 'Whether the node configures and activates itself',
                  'autostart', bool, shared=True),
+        BUILD_ONLY,
         Argument('model', '', model, 'model_path'),
         Argument('backends', '[onnxruntime]', 'Inference backends in order of preference',
                  'backends', list, shared=True))
@@ -136,13 +143,12 @@ def option(kinds: Sequence[NodeKind], kind: NodeKind, argument: Argument) -> str
     return f'{kind.label}_{argument.name}' if own else argument.name
 
 
-def options(kinds: Sequence[NodeKind]) -> dict[str, tuple[str, str]]:
-    """Defaults and descriptions of all arguments of nodes that are started together, by name."""
-    found: dict[str, tuple[str, str]] = {}
-    for kind, argument in _each(kinds):
-        default = argument.together if len(kinds) > 1 and argument.together else argument.default
-        found[option(kinds, kind, argument)] = default, argument.description
-    return found
+def options(kinds: Sequence[NodeKind]) -> dict[str, Argument]:
+    """All arguments of nodes that are started together, by their names there."""
+    together = len(kinds) > 1
+    return {option(kinds, kind, each): replace(
+        each, default=each.together if together and each.together else each.default)
+        for kind, each in _each(kinds)}
 
 
 def values_of(kinds: Sequence[NodeKind], kind: NodeKind, given: Mapping[str, str]
@@ -156,7 +162,7 @@ def values_of(kinds: Sequence[NodeKind], kind: NodeKind, given: Mapping[str, str
     for name in given:
         if name not in known:
             raise ConfigError(f'argument must be one of {", ".join(known)}, got {name!r}')
-    return {argument.name: given.get(name, known[name][0])
+    return {argument.name: given.get(name, known[name].default)
             for owner, argument in _each(kinds) if owner is kind
             for name in (option(kinds, kind, argument),)}
 

@@ -38,7 +38,8 @@ def run(make_node: Callable[[], ManagedNode[Any]], arguments: Sequence[str] | No
         arguments: Command line; ``sys.argv`` if None.
 
     Returns:
-        Exit code: 0 after an orderly end, 1 if the node could not be built.
+        Exit code: 0 after an orderly end, 1 if the node could not be built, or that with which the
+        node ends itself.
     """
     stop = Event()
 
@@ -59,11 +60,10 @@ def run(make_node: Callable[[], ManagedNode[Any]], arguments: Sequence[str] | No
     fault = shared_memory_fault()
     if fault:
         node.get_logger().warning(fault)
-    _spin_until(node, stop)
-    return 0
+    return _spin_until(node, stop)
 
 
-def _spin_until(node: ManagedNode[Any], stop: Event) -> None:
+def _spin_until(node: ManagedNode[Any], stop: Event) -> int:
     """Spins in a thread until `stop`, then ends everything in order.
 
     The thread is joined before anything it uses is destroyed: a process that ends while a thread
@@ -71,7 +71,14 @@ def _spin_until(node: ManagedNode[Any], stop: Event) -> None:
     """
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    executor.create_task(node.autostart)
+    codes = [0]
+
+    def start() -> None:
+        code = node.autostart()
+        if code is not None:
+            codes.append(code)
+            stop.set()
+    executor.create_task(start)
     done: Future[None] = executor.create_future()
     thread = Thread(target=_spin, args=(executor, done, stop, node), name='executor', daemon=True)
     thread.start()
@@ -86,6 +93,7 @@ def _spin_until(node: ManagedNode[Any], stop: Event) -> None:
         _leave(node)
     node.destroy_node()
     rclpy.try_shutdown()
+    return codes[-1]
 
 
 def _spin(executor: Executor, done: Future[None], stop: Event, node: ManagedNode[Any]) -> None:

@@ -7,6 +7,7 @@ from eq_core.runtime.acceptance import examine
 from eq_core.runtime.backend import Artifact
 from eq_core.runtime.backend import Backend
 from eq_core.runtime.backend import PrepareSpec
+from eq_core.runtime.backend import SessionOptions
 from eq_core.runtime.bundle import Bundle
 from eq_core.runtime.bundle import write_bundle
 from eq_core.runtime.manifest import Manifest
@@ -17,11 +18,12 @@ from eq_core.runtime.onnx_runtime import OnnxRuntimeBackend
 from eq_core.runtime.selection import BACKENDS
 from eq_core.runtime.selection import open_session
 from eq_core.runtime.session import Session
+from eq_core.runtime.tensorrt import TensorRtBackend
 from eq_core.runtime.torch_reference import TorchBackend
 
 __all__ = [
     'accept', 'AcceptanceReport', 'Artifact', 'Backend', 'BACKENDS', 'Bundle',
     'equivariance_errors', 'examine', 'Manifest', 'OnnxRuntimeBackend', 'open_session',
-    'PrepareSpec', 'Session', 'SymmetryGroup', 'TensorSpec', 'Tolerance', 'TorchBackend',
-    'write_bundle',
+    'PrepareSpec', 'Session', 'SessionOptions', 'SymmetryGroup', 'TensorRtBackend', 'TensorSpec',
+    'Tolerance', 'TorchBackend', 'write_bundle',
 ]

@@ -5,26 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from functools import partial
 
 from eq_core.errors import BackendError
 from eq_core.errors import ConfigError
 from eq_core.errors import OutputError
 from eq_core.runtime.acceptance import accept as accept_session
 from eq_core.runtime.backend import Backend
+from eq_core.runtime.backend import DEFAULT_OPTIONS
 from eq_core.runtime.backend import PrepareSpec
+from eq_core.runtime.backend import SessionOptions
 from eq_core.runtime.bundle import Bundle
 from eq_core.runtime.onnx_runtime import OnnxRuntimeBackend
 from eq_core.runtime.session import Session
+from eq_core.runtime.tensorrt import TensorRtBackend
 from eq_core.runtime.torch_reference import TorchBackend
 
 BACKENDS: Mapping[str, Callable[[], Backend]] = {
     'onnxruntime': OnnxRuntimeBackend,
+    'tensorrt': TensorRtBackend,
+    'tensorrt_rtx': partial(TensorRtBackend, 'tensorrt_rtx'),
     'torch': TorchBackend,
 }
 
 
 def open_session(bundle: Bundle, backends: Sequence[str | Backend] = ('onnxruntime',),
-                 threads: int = 1, accept: bool = True) -> Session:
+                 threads: int = 1, accept: bool = True,
+                 options: SessionOptions = DEFAULT_OPTIONS) -> Session:
     """Opens a bundle with the first backend that can run it rightly.
 
     Args:
@@ -32,6 +39,7 @@ def open_session(bundle: Bundle, backends: Sequence[str | Backend] = ('onnxrunti
         backends: Names out of `BACKENDS`, or backends, in the order of preference.
         threads: CPU threads of one run.
         accept: Whether the model must first reproduce its golden example and its symmetry.
+        options: What may be done: build engines, fall back.
 
     Returns:
         A session; its `notes` tell which backends were passed over and why.
@@ -41,7 +49,8 @@ def open_session(bundle: Bundle, backends: Sequence[str | Backend] = ('onnxrunti
         BackendError: No backend can run the bundle; the text gives the reason of each.
         BundleError: The bundle was altered since it was loaded.
     """
-    spec = PrepareSpec(threads=threads)
+    spec = PrepareSpec(threads=threads, build_policy=options.build_policy,
+                       progress=options.progress)
     candidates = [_candidate(backend) for backend in _checked_list(backends)]
     notes: list[str] = []
     for backend in candidates:
@@ -49,6 +58,8 @@ def open_session(bundle: Bundle, backends: Sequence[str | Backend] = ('onnxrunti
             session = _open(backend, bundle, spec, accept)
         except (BackendError, OutputError) as error:
             notes.append(f'{backend.name}: {error}')
+            if not options.allow_fallback:
+                break
         else:
             session.notes.extend(notes)
             return session

@@ -36,7 +36,8 @@ class Session:
 
     def __init__(self, manifest: Manifest, backend: str,
                  execute: Callable[[Arrays], Sequence[NDArray[Any]]],
-                 precision: str = 'fp32', details: Mapping[str, Any] | None = None) -> None:
+                 precision: str = 'fp32', details: Mapping[str, Any] | None = None,
+                 on_close: Callable[[], object] = lambda: None) -> None:
         """Wraps a backend's function.
 
         Args:
@@ -45,12 +46,14 @@ class Session:
             execute: From inputs by name to outputs in the order of the manifest.
             precision: Key into the manifest's tolerances.
             details: What the backend adds to `stats`, e.g. the version of its library.
+            on_close: Frees what the backend holds; called once.
         """
         self.manifest = manifest
         self.backend = backend
         self.precision = precision
         self.notes: list[str] = []
         self._execute: Callable[[Arrays], Sequence[NDArray[Any]]] | None = execute
+        self._on_close = on_close
         self._details = dict(details or {})
         self._latency: deque[float] = deque(maxlen=REMEMBERED_RUNS)
         self._runs = 0
@@ -112,7 +115,9 @@ class Session:
 
     def close(self) -> None:
         """Lets go of the model; running it afterwards is an error, closing it again is not."""
-        self._execute = None
+        if self._execute is not None:
+            self._execute = None
+            self._on_close()
 
     def _run(self, inputs: Mapping[str, NDArray[Any]]) -> Arrays:
         specs = self.manifest.inputs

@@ -13,8 +13,8 @@ from typer.core import TyperGroup
 from eq_core.errors import EqError
 
 # Each is a module of this folder with a typer app called `app` or a function of its own name.
-COMMANDS = ('demo', 'replay', 'up', 'train', 'simulate', 'eval', 'verify', 'bench', 'plan',
-            'doctor', 'test')
+COMMANDS = ('demo', 'replay', 'up', 'train', 'simulate', 'eval', 'verify', 'build-engine',
+            'bench', 'plan', 'doctor', 'test')
 
 
 class Commands(TyperGroup):
@@ -35,11 +35,12 @@ def load_command(name: str) -> TyperCommand | TyperGroup:
     Args:
         name: One of `COMMANDS`.
     """
-    module = import_module(f'eq_eval.cli.{name}')
+    function = name.replace('-', '_')
+    module = import_module(f'eq_eval.cli.{function}')
     application = getattr(module, 'app', None)
     if application is None:
         application = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        application.command(name)(getattr(module, name))
+        application.command(name)(getattr(module, function))
     command: Any = typer.main.get_command(application)
     command.name = name
     return command

@@ -53,18 +53,21 @@ def _command(kinds: Sequence[NodeKind]) -> Callable[..., None]:
     """A function with an option for each argument of some nodes, as typer wants it."""
     def start(**given: Any) -> None:
         check, as_json = given.pop('check', False), given.pop('json', False)
-        _start(kinds, given, check, as_json)
+        _start(kinds, {name: str(value).lower() if isinstance(value, bool) else value
+                       for name, value in given.items()}, check, as_json)
 
-    def parameter(name: str, default: Any, kind: Any, text: str) -> inspect.Parameter:
+    def parameter(name: str, default: str | bool, text: str) -> inspect.Parameter:
+        # A switch whose other side has a name of its own reads better than one with a value.
         switch = f'--{name.replace("_", "-")}'
+        names = f'{switch}/--no-{switch[2:]}' if isinstance(default, bool) else switch
         return inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=default,
-            annotation=Annotated[kind, typer.Option(switch, help=f'{text}.')])
-    found = [parameter(name, default, str, text)
-             for name, (default, text) in options(kinds).items()]
+            annotation=Annotated[type(default), typer.Option(names, help=f'{text}.')])
+    found = [parameter(name, each.default == 'true' if each.kind is bool else each.default,
+                       each.description) for name, each in options(kinds).items()]
     if len(kinds) > 1:
-        found += [parameter('check', False, bool, 'Ends when all nodes are active, or never were'),
-                  parameter('json', False, bool, 'Print JSON on the last line')]
+        found += [parameter('check', False, 'Ends when all nodes are active, or never were'),
+                  parameter('json', False, 'Print JSON on the last line')]
     start.__signature__ = inspect.Signature(found)      # type: ignore[attr-defined]
     start.__annotations__ = {each.name: each.annotation for each in found}
     return start
@@ -90,7 +93,8 @@ def _start(kinds: Sequence[NodeKind], given: Mapping[str, str], check: bool, as_
         arguments[kind] = process_arguments(kind, values)
     if not check:
         raise typer.Exit(supervise([[sys.executable, '-m', kind.module, *words]
-                                    for kind, words in arguments.items()], console.print))
+                                    for kind, words in arguments.items()], console.print,
+                                   again=given['build_only'] == 'false'))
     space = given['namespace'].strip('/')
     result = bring_up({f'/{space}/{kind.name}'.replace('//', '/'): (kind.module, words)
                        for kind, words in arguments.items()}, PATIENCE)

@@ -20,6 +20,7 @@ from eq_core.errors import InputError
 from eq_core.errors import TransformError
 from eq_core.geometry.heightmap import HeightMap
 from eq_core.geometry.heightmap import Workspace
+from eq_core.runtime.backend import SessionOptions
 from eq_manipulation.fitness import fit_poses
 from eq_manipulation.outcome import PickPlace
 from eq_manipulation.outcome import Refusal
@@ -29,10 +30,9 @@ from eq_manipulation.planar.policy import PlanarPolicy
 from eq_ros import qos
 from eq_ros.guard import Guard
 from eq_ros.guard import one_line
-from eq_ros.health import Level
+from eq_ros.inference import InferenceNode
+from eq_ros.inference import InferenceParameters
 from eq_ros.keep_latest import KeepLatest
-from eq_ros.lifecycle_node import ManagedNode
-from eq_ros.lifecycle_node import NodeParameters
 from eq_ros.messages import header
 from eq_ros.messages import Image
 from eq_ros.messages import missing
@@ -63,13 +63,10 @@ MOST = 100          # poses of either kind
 
 
 @dataclass(frozen=True)
-class Parameters(NodeParameters):
+class Parameters(InferenceParameters):
     """Parameters of the node; `config/pick_place_policy.param.yaml` shows them all."""
 
     model_path: str = parameter('', 'Folder of a policy, with its parts scene and crop')
-    backends: tuple[str, ...] = parameter(
-        ('onnxruntime',), 'Inference backends in order of preference')
-    threads: int = parameter(1, 'Threads of the inference', minimum=1, maximum=256)
     input: str = parameter(RGBD, "What comes: 'rgbd' images, or clouds of coloured 'points'")
     rectified: bool = parameter(
         False, 'Whether images are rectified, so that P of camera_info holds; else K')
@@ -100,6 +97,7 @@ class Parameters(NodeParameters):
         Raises:
             ConfigError: An input is unknown, a name is empty, or a corner is no place.
         """
+        super().__post_init__()
         if self.input not in INPUTS:
             raise ConfigError(f"parameter 'input' must be one of {', '.join(INPUTS)}, "
                               f"got '{self.input}'")
@@ -127,7 +125,7 @@ class PolicyFace(Protocol):
         """Lets go of the networks."""
 
 
-def open_policy(parameters: Parameters) -> PlanarPolicy:
+def open_policy(parameters: Parameters, options: SessionOptions) -> PlanarPolicy:
     """Opens the policy that the parameters name.
 
     Raises:
@@ -135,28 +133,30 @@ def open_policy(parameters: Parameters) -> PlanarPolicy:
     """
     if not parameters.model_path:
         raise ConfigError("parameter 'model_path' must name the folder of a policy")
-    return PlanarPolicy.from_bundle(parameters.model_path, parameters.backends, parameters.threads)
+    return PlanarPolicy.from_bundle(parameters.model_path, parameters.backends, parameters.threads,
+                                    options)
 
 
-class PickPlacePolicyNode(ManagedNode[Parameters]):
+class PickPlacePolicyNode(InferenceNode[Parameters]):
     """Answers every request with poses that are fit to be used, or with a reason."""
 
-    def __init__(self, make_policy: Callable[[Parameters], PolicyFace] = open_policy,
+    def __init__(self, make_policy: Callable[[Parameters], PolicyFace] | None = None,
                  **options: Any) -> None:
         """Declares the parameters.
 
         Args:
-            make_policy: Opens the policy at `configure`.
+            make_policy: Opens the policy at `configure`; the real one if None.
             options: Passed on to rclpy.
         """
         super().__init__('pick_place_policy', Parameters, **options)
-        self._make_policy = make_policy
+        self._make_policy = make_policy or (
+            lambda parameters: open_policy(parameters, self.session_options(parameters)))
         self._policy: PolicyFace | None = None
         self._workspace: Workspace | None = None
         self._view: TableView | None = None     # the newest one
         self._views: TableViews | None = None
         self._transforms = Transforms()
-        self._guard = Guard(self.log, self.give_up, on_drop=self.health.dropped)
+        self._guard = Guard(self.log, self.recover, on_drop=self.health.dropped)
         self._worker: KeepLatest[PickPlaceRequest] = KeepLatest(
             self._work, self._skip, 'inference')
         self._outputs: dict[str, Any] = {}
@@ -168,9 +168,7 @@ class PickPlacePolicyNode(ManagedNode[Parameters]):
         self._policy = policy = self._make_policy(parameters)
         self._workspace = policy.config.workspace_between(parameters.workspace_lower,
                                                           parameters.workspace_upper)
-        for number, note in enumerate(policy.notes):
-            self.get_logger().warning(note)
-            self.health.set(f'backend_{number}', Level.WARN, note)
+        self.tell_sessions(getattr(policy, 'sessions', ()), policy.notes)
         for package, lost in missing().items():
             if package in ('tf2_msgs', 'eq_msgs', 'vision_msgs'):
                 self.get_logger().warning(f'{package} is not installed: no {lost}')
@@ -238,7 +236,8 @@ class PickPlacePolicyNode(ManagedNode[Parameters]):
     def describe(self) -> Mapping[str, str]:
         """The newest look, and where it is looked."""
         view, space = self._view, self._workspace
-        return {'view': 'none' if view is None else f'{view.stamp * NANOSECONDS:.3f}',
+        return {**self.engine_facts,
+                'view': 'none' if view is None else f'{view.stamp * NANOSECONDS:.3f}',
                 'workspace': 'none' if space is None else
                 f"{space.lower} to {space.upper} m in '{self.parameters.workspace_frame}'"}
 

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from eq_core.geometry.heightmap import HeightMap
 from eq_core.groups.so2_fourier import circle_angles
 from eq_core.groups.so2_fourier import circular_harmonics
+from eq_core.runtime.backend import DEFAULT_OPTIONS
+from eq_core.runtime.backend import SessionOptions
 from eq_manipulation.outcome import PickPlace
 from eq_manipulation.planar.config import CROP
 from eq_manipulation.planar.config import PlanarConfig
@@ -67,20 +69,23 @@ class PlanarPolicy(TwoNetworks):
 
     @classmethod
     def from_bundle(cls, folder: str | Path, backends: Sequence[str] = ('onnxruntime',),
-                    threads: int = 1) -> PlanarPolicy:
+                    threads: int = 1, options: SessionOptions = DEFAULT_OPTIONS
+                    ) -> PlanarPolicy:
         """Opens the two bundles of a policy, ``scene`` and ``crop``.
 
         Args:
             folder: Folder of both.
             backends: Names of inference backends, best first.
             threads: Threads of the inference.
+            options: What may be done to open a session: build engines, fall back.
 
         Raises:
             BundleError: A bundle is incomplete or altered.
             ConfigError: They are not the two parts of one planar policy.
             BackendError: No backend runs them.
         """
-        config, scene, crop = open_parts(folder, (SCENE, CROP), 'planar', backends, threads)
+        config, scene, crop = open_parts(folder, (SCENE, CROP), 'planar', backends, threads,
+                                         options)
         return cls(PlanarConfig.from_dict(config), scene, crop)
 
     def plan(self, heightmap: HeightMap, count: int = 5) -> PickPlace:

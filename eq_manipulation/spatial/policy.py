@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from eq_core.geometry.voxels import VoxelGrid
 from eq_core.groups.so3_argmax import argmax
+from eq_core.runtime.backend import DEFAULT_OPTIONS
+from eq_core.runtime.backend import SessionOptions
 from eq_manipulation.outcome import PickPlace
 from eq_manipulation.spatial.config import CROP
 from eq_manipulation.spatial.config import SCENE
@@ -73,20 +75,23 @@ class SpatialPolicy(TwoNetworks):
 
     @classmethod
     def from_bundle(cls, folder: str | Path, backends: Sequence[str] = ('onnxruntime',),
-                    threads: int = 1) -> SpatialPolicy:
+                    threads: int = 1, options: SessionOptions = DEFAULT_OPTIONS
+                    ) -> SpatialPolicy:
         """Opens the two bundles of a policy, ``scene`` and ``crop``.
 
         Args:
             folder: Folder of both.
             backends: Names of inference backends, best first.
             threads: Threads of the inference.
+            options: What may be done to open a session: build engines, fall back.
 
         Raises:
             BundleError: A bundle is incomplete or altered.
             ConfigError: They are not the two parts of one spatial policy.
             BackendError: No backend runs them.
         """
-        config, scene, crop = open_parts(folder, (SCENE, CROP), 'spatial', backends, threads)
+        config, scene, crop = open_parts(folder, (SCENE, CROP), 'spatial', backends, threads,
+                                         options)
         return cls(SpatialConfig.from_dict(config), scene, crop)
 
     def plan(self, voxels: VoxelGrid, count: int = 5) -> PickPlace:

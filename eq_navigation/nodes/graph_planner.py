@@ -14,6 +14,7 @@ from eq_core.errors import ConfigError
 from eq_core.errors import InputError
 from eq_core.errors import TransformError
 from eq_core.geometry.occupancy import OccupancyMap
+from eq_core.runtime.backend import SessionOptions
 from eq_navigation.costs import LearnedCosts
 from eq_navigation.features import MAP_FEATURES
 from eq_navigation.outcome import ErrorCode
@@ -26,9 +27,9 @@ from eq_ros import qos
 from eq_ros.guard import Guard
 from eq_ros.guard import one_line
 from eq_ros.health import Level
+from eq_ros.inference import InferenceNode
+from eq_ros.inference import InferenceParameters
 from eq_ros.keep_latest import KeepLatest
-from eq_ros.lifecycle_node import ManagedNode
-from eq_ros.lifecycle_node import NodeParameters
 from eq_ros.maps import apply_update
 from eq_ros.maps import decode_map
 from eq_ros.messages import ComputePathToPose
@@ -56,7 +57,7 @@ DRAWN = 1.      # moves nearer to the path are drawn [m]
 
 
 @dataclass(frozen=True)
-class Parameters(NodeParameters):
+class Parameters(InferenceParameters):
     """Parameters of the node; `config/graph_planner.param.yaml` shows them all."""
 
     input_timeout: float = parameter(
@@ -64,9 +65,6 @@ class Parameters(NodeParameters):
         minimum=0., maximum=3600., live=True)
     model_path: str = parameter(
         '', 'Folder of a bundle with costs that were learnt on maps; empty for lengths')
-    backends: tuple[str, ...] = parameter(
-        ('onnxruntime',), 'Inference backends in order of preference')
-    threads: int = parameter(1, 'Threads of the inference', minimum=1, maximum=256)
     robot_radius: float = parameter(
         .2, 'The centre keeps farther from obstacles than this [m]', minimum=0., maximum=100.)
     occupied: int = parameter(65, 'Least occupancy of an obstacle', minimum=1, maximum=100)
@@ -92,7 +90,7 @@ class Parameters(NodeParameters):
         live=True)
 
 
-def open_costs(parameters: Parameters) -> Costs | None:
+def open_costs(parameters: Parameters, options: SessionOptions) -> Costs | None:
     """Opens the model that the parameters name.
 
     Raises:
@@ -101,32 +99,33 @@ def open_costs(parameters: Parameters) -> Costs | None:
     if not parameters.model_path:
         return None
     costs = LearnedCosts.from_bundle(parameters.model_path, parameters.backends,
-                                     parameters.threads)
+                                     parameters.threads, options)
     if costs.features != len(MAP_FEATURES):
         raise ConfigError(f'{parameters.model_path} takes {costs.features} features of a place, a '
                           f'map tells {len(MAP_FEATURES)}: {", ".join(MAP_FEATURES)}')
     return costs
 
 
-class GraphPlannerNode(ManagedNode[Parameters]):
+class GraphPlannerNode(InferenceNode[Parameters]):
     """Answers every request with a path that is valid on the newest map, or with a reason."""
 
-    def __init__(self, make_costs: Callable[[Parameters], Costs | None] = open_costs,
+    def __init__(self, make_costs: Callable[[Parameters], Costs | None] | None = None,
                  **options: Any) -> None:
         """Declares the parameters.
 
         Args:
-            make_costs: Opens learned costs at `configure`.
+            make_costs: Opens learned costs at `configure`; the real one if None.
             options: Passed on to rclpy.
         """
         super().__init__('graph_planner', Parameters, **options)
-        self._make_costs = make_costs
+        self._make_costs = make_costs or (
+            lambda parameters: open_costs(parameters, self.session_options(parameters)))
         self._costs: Costs | None = None
         self._planner: Planner | None = None
         self._world: OccupancyMap | None = None
         self._world_since = 0.
         self._transforms = Transforms()
-        self._guard = Guard(self.log, self.give_up, on_drop=self.health.dropped)
+        self._guard = Guard(self.log, self.recover, on_drop=self.health.dropped)
         self._worker: KeepLatest[Request] = KeepLatest(self._work, self._skip, 'planning')
         self._newest: Request | None = None
         self._goal: PoseStamped | None = None       # the last one of the topic
@@ -138,9 +137,7 @@ class GraphPlannerNode(ManagedNode[Parameters]):
     def configure(self, parameters: Parameters) -> None:
         """Opens the model, creates the publishers and the action."""
         self._costs = self._make_costs(parameters)
-        for number, note in enumerate(getattr(getattr(self._costs, 'session', None), 'notes', ())):
-            self.get_logger().warning(note)
-            self.health.set(f'backend_{number}', Level.WARN, note)
+        self.tell_sessions(filter(None, [getattr(self._costs, 'session', None)]))
         self._planner = Planner(PlanningConfig(
             parameters.robot_radius, parameters.occupied, parameters.allow_unknown,
             parameters.smooth, parameters.spacing, parameters.tolerance), self._costs)
@@ -214,7 +211,7 @@ class GraphPlannerNode(ManagedNode[Parameters]):
         return {'map': 'none' if world is None else
                 f'{world.cells.shape[0]} x {world.cells.shape[1]} cells of {world.resolution:g} m '
                 f"in '{world.frame_id}'",
-                'costs': 'lengths' if self._costs is None else 'learned'}
+                'costs': 'lengths' if self._costs is None else 'learned', **self.engine_facts}
 
     def _on_map(self, message: OccupancyGrid) -> None:
         """Takes a map."""

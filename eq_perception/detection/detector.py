@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from eq_core.errors import InputError
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
+from eq_core.runtime.backend import DEFAULT_OPTIONS
+from eq_core.runtime.backend import SessionOptions
 from eq_core.runtime.bundle import Bundle
 from eq_core.runtime.selection import open_session
 from eq_core.runtime.session import Session
@@ -47,7 +49,8 @@ class Detector:
 
     @classmethod
     def from_bundle(cls, path: str | Path, backends: Sequence[str] = ('onnxruntime',),
-                    threads: int = 1, score_threshold: float | None = None) -> Detector:
+                    threads: int = 1, score_threshold: float | None = None,
+                    options: SessionOptions = DEFAULT_OPTIONS) -> Detector:
         """Opens a model bundle, after it has passed its acceptance test.
 
         Args:
@@ -55,6 +58,7 @@ class Detector:
             backends: Names in order of preference.
             threads: Threads of the inference engine.
             score_threshold: Replaces the bundle's.
+            options: What may be done to open a session: build engines, fall back.
 
         Raises:
             BundleError: The bundle is incomplete or altered.
@@ -65,7 +69,7 @@ class Detector:
         config = DetectorConfig.from_dict(bundle.manifest.config)
         if score_threshold is not None:
             config = replace(config, score_threshold=score_threshold)
-        return cls(open_session(bundle, backends, threads), config)
+        return cls(open_session(bundle, backends, threads, options=options), config)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
+from eq_core.runtime.backend import SessionOptions
 from eq_perception.detection.detector import Detector
 from eq_ros.accounting import Ticket
 from eq_ros.cloud_node import CloudNode
@@ -43,24 +44,26 @@ class DetectorFace(Protocol):
 MakeDetector = Callable[[Parameters], DetectorFace]
 
 
-def load_detector(parameters: Parameters) -> Detector:
+def load_detector(parameters: Parameters, options: SessionOptions) -> Detector:
     """Opens the model that the parameters name."""
     path = parameters.model_path or shared_file(SHIPPED_MODEL).parent
     return Detector.from_bundle(path, parameters.backends, parameters.threads,
-                                parameters.score_threshold or None)
+                                parameters.score_threshold or None, options)
 
 
 class LidarDetectorNode(CloudNode[Parameters, DetectorFace]):
     """Answers every cloud with detections, or counts why not."""
 
-    def __init__(self, make_detector: MakeDetector = load_detector, **options: Any) -> None:
+    def __init__(self, make_detector: MakeDetector | None = None, **options: Any) -> None:
         """Declares the parameters.
 
         Args:
-            make_detector: Opens the model at `configure`.
+            make_detector: Opens the model at `configure`; the real one if None.
             options: Passed on to rclpy.
         """
-        super().__init__('lidar_detector', Parameters, make_detector, **options)
+        super().__init__('lidar_detector', Parameters, make_detector or (
+            lambda parameters: load_detector(parameters, self.session_options(parameters))),
+            **options)
 
     def labels(self, model: DetectorFace) -> Labels:
         """Names of the classes."""

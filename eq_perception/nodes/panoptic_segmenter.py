@@ -17,6 +17,7 @@ from eq_core.errors import InputError
 from eq_core.errors import TransformError
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
+from eq_core.runtime.backend import SessionOptions
 from eq_perception.panoptic.classes import CLASS_NAMES
 from eq_perception.panoptic.classes import RAW_OF_TRAIN
 from eq_perception.panoptic.config import SegmenterConfig
@@ -77,6 +78,7 @@ class Parameters(CloudParameters):
         Raises:
             ConfigError: The source of odometry is unknown or names no frame.
         """
+        super().__post_init__()
         if self.odometry_source not in SOURCES:
             raise ConfigError(f"parameter 'odometry_source' must be one of {', '.join(SOURCES)}, "
                               f"got '{self.odometry_source}'")
@@ -100,24 +102,26 @@ class SegmenterFace(Protocol):
 MakeSegmenter = Callable[[Parameters], SegmenterFace]
 
 
-def load_segmenter(parameters: Parameters) -> Segmenter:
+def load_segmenter(parameters: Parameters, options: SessionOptions) -> Segmenter:
     """Opens the model that the parameters name."""
     path = parameters.model_path or shared_file(SHIPPED_MODEL).parent
     return Segmenter.from_bundle(path, parameters.backends, parameters.threads, parameters.sweeps,
-                                 parameters.score_threshold or None)
+                                 parameters.score_threshold or None, options)
 
 
 class PanopticSegmenterNode(CloudNode[Parameters, SegmenterFace]):
     """Answers every cloud with a class and an object a point, or counts why not."""
 
-    def __init__(self, make_segmenter: MakeSegmenter = load_segmenter, **options: Any) -> None:
+    def __init__(self, make_segmenter: MakeSegmenter | None = None, **options: Any) -> None:
         """Declares the parameters.
 
         Args:
-            make_segmenter: Opens the model at `configure`.
+            make_segmenter: Opens the model at `configure`; the real one if None.
             options: Passed on to rclpy.
         """
-        super().__init__('panoptic_segmenter', Parameters, make_segmenter, **options)
+        super().__init__('panoptic_segmenter', Parameters, make_segmenter or (
+            lambda parameters: load_segmenter(parameters, self.session_options(parameters))),
+            **options)
         self._transforms = Transforms()
         self._topic: TopicOdometry | None = None
         self._ego: EgoMotion | None = None

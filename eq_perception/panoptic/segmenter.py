@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from eq_core.errors import InputError
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
+from eq_core.runtime.backend import DEFAULT_OPTIONS
+from eq_core.runtime.backend import SessionOptions
 from eq_core.runtime.bundle import Bundle
 from eq_core.runtime.selection import open_session
 from eq_core.runtime.session import Session
@@ -100,8 +102,8 @@ class Segmenter:
 
     @classmethod
     def from_bundle(cls, path: str | Path, backends: Sequence[str] = ('onnxruntime',),
-                    threads: int = 1, sweeps: int = 1, score_threshold: float | None = None
-                    ) -> Segmenter:
+                    threads: int = 1, sweeps: int = 1, score_threshold: float | None = None,
+                    options: SessionOptions = DEFAULT_OPTIONS) -> Segmenter:
         """Opens a model bundle, after it has passed its acceptance test.
 
         Args:
@@ -110,6 +112,7 @@ class Segmenter:
             threads: Threads of the inference engine.
             sweeps: Scans that are stacked while poses are known, 1 to the model's `max_sweeps`.
             score_threshold: Replaces the bundle's for objects.
+            options: What may be done to open a session: build engines, fall back.
 
         Raises:
             BundleError: The bundle is incomplete or altered.
@@ -124,7 +127,7 @@ class Segmenter:
                                                       score_threshold=score_threshold))
         if not 1 <= sweeps <= config.detector.max_sweeps:
             raise InputError(f'sweeps must be in 1..{config.detector.max_sweeps}, got {sweeps}')
-        return cls(open_session(bundle, backends, threads), config, sweeps)
+        return cls(open_session(bundle, backends, threads, options=options), config, sweeps)
 
     def reset(self) -> None:
         """Forgets past scans and objects, as after a jump in time; ids are not used again."""

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-DOCUMENTS = ('README.md', 'docs/replay.md', 'examples/README.md')
+DOCUMENTS = ('README.md', 'docs/replay.md', 'docs/runtime.md', 'examples/README.md')
 
 
 @pytest.mark.parametrize('document', DOCUMENTS)
@@ -45,5 +45,5 @@ def test_the_parameters_are_those_of_the_node(repository: Path) -> None:
 def test_every_command_exists(repository: Path) -> None:
     from eq_eval.cli.main import COMMANDS
     for document in DOCUMENTS:
-        for command in re.findall(r'\./eq ([a-z]+)', (repository / document).read_text()):
+        for command in re.findall(r'\./eq ([a-z-]+)', (repository / document).read_text()):
             assert command in COMMANDS, (document, command)

@@ -73,8 +73,8 @@ def test_parameter_table_in_the_comments_names_every_parameter(
 
 
 def test_arguments_are_what_the_documents_promise(repository: Path) -> None:
-    common = {'use_sim_time', 'autostart', 'model', 'backends', 'namespace', 'params_file',
-              'log_level'}
+    common = {'use_sim_time', 'autostart', 'build_only', 'model', 'backends', 'namespace',
+              'params_file', 'log_level'}
     assert {name: set(options([kind])) - common for name, kind in KINDS.items()} == {
         'lidar_detector': {'input_pointcloud', 'output_objects'},
         'panoptic_segmenter': {'input_pointcloud', 'input_odometry', 'odometry_source',
@@ -84,7 +84,7 @@ def test_arguments_are_what_the_documents_promise(repository: Path) -> None:
         'pick_place_policy': {'input', 'input_depth', 'input_color', 'input_camera_info',
                               'input_points', 'workspace_frame', 'continuous'}}
     together = options(STACK)
-    assert together['input_pointcloud'][0] == 'points'
+    assert together['input_pointcloud'].default == 'points'
     assert {'detector_model', 'planner_params_file', 'policy_input_depth'} <= set(together)
     for file in (repository / 'launch').glob('*.launch.py'):
         assert len(file.read_text().splitlines()) <= 80
@@ -116,7 +116,8 @@ def test_command_line_carries_names_parameters_and_topics() -> None:
     words = process_arguments(DETECTOR, values)
     assert words == [
         '--ros-args', '--log-level', 'debug', '-r', '__ns:=/robot', '--params-file', 'p.yaml',
-        '-p', 'use_sim_time:=false', '-p', 'autostart:=true', '-p', "model_path:=''",
+        '-p', 'use_sim_time:=false', '-p', 'autostart:=true', '-p', 'build_only:=false',
+        '-p', "model_path:=''",
         '-p', 'backends:=[onnxruntime, torch]', '-r', '~/input/pointcloud:=/points',
         '-r', '~/output/objects:=~/output/objects']
 
@@ -146,6 +147,8 @@ def test_process_that_fails_is_started_again_until_it_ends_well(tmp_path: Path) 
     told: list[str] = []
     assert supervise([[sys.executable, '-c', code]], told.append) == 0
     assert (tmp_path / 'runs').read_text() == 'xx' and 'exit code 3' in told[0]
+    (tmp_path / 'runs').unlink()
+    assert supervise([[sys.executable, '-c', code]], told.append, again=False) == 3
 
 
 @each_node
