@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 QUICK = (100, 20., 3)   # runs, time limit [s], clouds
 FULL = (500, 600., 12)
-LIVE_SCANS = (60, 600)  # quick, full
+LIVE_SCANS = (60, 600)       # quick, full
+ROUNDS = (5, 30)             # likewise
+RUNTIME_BUDGET = (20., 600.)  # [s] likewise
 
 app = typer.Typer(help='Measure speed, and planning.', no_args_is_help=True)
 
@@ -77,6 +79,30 @@ def segmenter(
     result |= {'threads': threads, 'model': bundle.name} | _engine(opened.session)
     result |= shared_heads(bundle, threads, 10 if quick else 50)
     _finish('bench_segmenter', result, seed, quick, json, 'latency of the panoptic segmenter')
+
+
+@app.command()
+def runtime(
+    threads: Annotated[list[int], typer.Option(
+        help='Threads of the engines; more than there are cores are left out.', min=1)] = [1, 2],  # noqa: B006
+    yardstick: Annotated[bool, typer.Option(
+        help='Whether PointPillars of the size of KITTI is measured, too.')] = True,
+    rounds: Annotated[int | None, typer.Option(
+        help='Rounds; 30 if not given, 5 with --quick.', min=1)] = None,
+    quick: Quick = False, json: Json = False,
+) -> None:
+    """Runs the shipped networks, their peers and every engine side by side, and gives ratios.
+
+    A full run is stored in bench/results/bench_runtime.json.
+    """
+    from eq_eval.cli.output import console
+    from eq_eval.runtime_comparison import compare_runtimes
+
+    bundles = [bundle_folder(None, name) for name in ('lidar_detector', 'panoptic_segmenter')]
+    with console.status('runtime') as status:
+        result = compare_runtimes(bundles, threads, rounds or ROUNDS[not quick],
+                                  RUNTIME_BUDGET[not quick], yardstick, status.update)
+    _finish('bench_runtime', result, 0, quick, json, 'networks and engines side by side')
 
 
 @app.command()
