@@ -80,39 +80,42 @@ def overlapping_pairs(boxes: Boxes3D, least: float) -> tuple[Index, Index]:
         (M,) and (M,) positions, the first below the second, in the order of rows, then columns.
     """
     rows, columns = _near_pairs(boxes, boxes)
-    possible = (rows < columns) & (_largest_iou(boxes, rows, columns) > least)
-    rows, columns = rows[possible], columns[possible]
-    area = _area(boxes)
-    overlap = np.zeros(len(rows))
-    if len(rows):
-        polygons = shapely.polygons(boxes.corners_bev())
-        overlap = shapely.area(shapely.intersection(polygons[rows], polygons[columns]))
-    found = _ratio(overlap, area[rows] + area[columns] - overlap) > least
+    rows, columns = rows[rows < columns], columns[rows < columns]
+    lower, upper = _iou_bounds(boxes, rows, columns)
+    found = lower > least
+    unsure = np.flatnonzero(~found & (upper > least))
+    if len(unsure):
+        one, other = rows[unsure], columns[unsure]
+        polygons, area = shapely.polygons(boxes.corners_bev()), _area(boxes)
+        overlap = shapely.area(shapely.intersection(polygons[one], polygons[other]))
+        found[unsure] = _ratio(overlap, area[one] + area[other] - overlap) > least
     return rows[found], columns[found]
 
 
-def _largest_iou(boxes: Boxes3D, rows: Index, columns: Index) -> Array:
-    """Bound of the overlap of pairs: no more of a footprint than lies beside the other's axes.
+def _iou_bounds(boxes: Boxes3D, rows: Index, columns: Index) -> tuple[Array, Array]:
+    """Bounds of the overlap of pairs from below and above, wider than rounding can be wrong.
 
-    In the frame of either box the other one lies within a rectangle along the axes, and what they
-    share lies within both. Rounded up.
+    In the frame of either box the other one lies within a rectangle along the axes, and a smaller
+    one about the same centre lies within it; what the boxes share is bounded by what the first
+    shares with these.
     """
-    half = boxes.size[:, :2] / 2
+    half, area = boxes.size[:, :2] / 2, _area(boxes)
     offset = boxes.center[columns, :2] - boxes.center[rows, :2]
     between = boxes.yaw[columns] - boxes.yaw[rows]
-    cos, sin = np.abs(np.cos(between)), np.abs(np.sin(between))
-    area = _area(boxes)
-    shared = np.minimum(area[rows], area[columns])
+    cos, sin = np.abs(np.cos(between))[:, None], np.abs(np.sin(between))[:, None]
+    least, most = np.zeros(len(rows)), np.minimum(area[rows], area[columns])
     for one, other in ((rows, columns), (columns, rows)):
         along, across = np.cos(boxes.yaw[one]), np.sin(boxes.yaw[one])
         place = np.stack([along * offset[:, 0] + across * offset[:, 1],
                           along * offset[:, 1] - across * offset[:, 0]], axis=1)
-        reach = np.stack([cos * half[other, 0] + sin * half[other, 1],
-                          sin * half[other, 0] + cos * half[other, 1]], axis=1)
-        sides = np.minimum(half[one], place + reach) - np.maximum(-half[one], place - reach)
-        shared = np.minimum(shared, sides.clip(0.).prod(1))
+        outer = cos * half[other] + sin * half[other][:, ::-1]
+        inner = half[other] * (half[other] / outer).min(1, keepdims=True)
+        shared = [(np.minimum(half[one], place + reach) - np.maximum(-half[one], place - reach)
+                   ).clip(0.).prod(1) for reach in (inner, outer)]
+        least, most = np.maximum(least, shared[0]), np.minimum(most, shared[1])
         offset = -offset
-    return _ratio(shared, area[rows] + area[columns] - shared) + _ROUNDING
+    both = area[rows] + area[columns]
+    return _ratio(least, both - least) - _ROUNDING, _ratio(most, both - most) + _ROUNDING
 
 
 def _near_pairs(first: Boxes3D, second: Boxes3D) -> tuple[Index, Index]:
@@ -122,11 +125,12 @@ def _near_pairs(first: Boxes3D, second: Boxes3D) -> tuple[Index, Index]:
     """
     reach = [np.hypot(boxes.size[:, 0], boxes.size[:, 1]) / 2 for boxes in (first, second)]
     x, y = (np.subtract.outer(first.center[:, axis], second.center[:, axis]) for axis in (0, 1))
-    near = np.sqrt(x * x + y * y) < np.add.outer(*reach)
+    rows, columns = np.nonzero(x * x + y * y < np.add.outer(*reach) ** 2)
     # A footprint without area is not a valid polygon.
-    near &= (_area(first) > 0)[:, None] & (_area(second) > 0)[None, :]
-    rows, columns = np.nonzero(np.triu(near) if first is second else near)
-    return rows, columns
+    sound = (_area(first)[rows] > 0) & (_area(second)[columns] > 0)
+    if first is second:
+        sound &= rows <= columns
+    return rows[sound], columns[sound]
 
 
 def _overlap_z(first: Boxes3D, second: Boxes3D) -> Array:

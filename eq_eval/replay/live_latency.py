@@ -45,7 +45,8 @@ def live_latency(clouds: Sequence[Any], options: ReplayOptions, scans: int, out:
     Returns:
         ``p50_ms, p99_ms`` from publishing a cloud to hearing its answer, without the first ones;
         ``sent, received, published, dropped, heard`` as the node and as we count; ``stages``, the
-        node's own percentiles; ``start_s`` from the start of the process to the active node;
+        node's own percentiles; ``start_s`` from the start of the process to the active node,
+        and ``start_cpu_s``, the time of processors in it, which other processes lengthen less;
         ``rss_mb`` of the process after the run; ``torch``, whether it has that library loaded.
 
     Raises:
@@ -59,12 +60,14 @@ def live_latency(clouds: Sequence[Any], options: ReplayOptions, scans: int, out:
     data = [serialized(cloud) for cloud in clouds]
     answers = Answers(lambda message: None, keeps_content=False)
     # We are there first, so that nothing of the node's start is spent on finding us.
-    with applied(environment), ReplayClient(node.name, answers.receive, domain_id) as client:
+    with applied(environment), ReplayClient(node.name, answers.receive, domain_id,
+                                            with_markers=False) as client:
         answers.parts = client.answer_types
         begin = time.monotonic_ns()
         with NodeProcess(node.module, options.node_arguments(), out / 'node.log', environment,
                          ) as process:
             start_s = _await_active(client, process, begin, options.start_timeout)
+            start_cpu_s = _processor_s(process.pid)
             client.wait_until_active(options.start_timeout, process.check)
             playback = Playback(client, answers, process.check)
             for scan in playback.by_the_clock(_in_turn(data, scans), rate=1.):
@@ -76,7 +79,8 @@ def live_latency(clouds: Sequence[Any], options: ReplayOptions, scans: int, out:
             'received': balance.received, 'published': balance.published,
             'dropped': dict(balance.dropped), 'in_flight': balance.in_flight,
             'heard': sum(outcome.round_trip_ms is not None for outcome in outcomes),
-            'stages': balance.latency, 'start_s': start_s, 'rss_mb': memory,
+            'stages': balance.latency, 'start_s': start_s,
+            'start_cpu_s': start_cpu_s, 'rss_mb': memory,
             'torch': None if libraries is None else 'libtorch' in libraries,
             'load_average': os.getloadavg()[0]}
 
@@ -114,6 +118,16 @@ def _resident_mb(pid: int) -> float | None:
     except OSError:
         return None
     return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
+
+
+def _processor_s(pid: int) -> float | None:
+    """Time of processors that a process has used [s], None where the system does not tell."""
+    try:
+        text = Path(f'/proc/{pid}/stat').read_text()
+    except OSError:
+        return None
+    user, system = text.rpartition(')')[2].split()[11:13]     # proc(5), fields 14 and 15
+    return (int(user) + int(system)) / os.sysconf('SC_CLK_TCK')
 
 
 def _libraries(pid: int) -> str | None:
