@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-DOCUMENTS = ('README.md', 'docs/replay.md', 'examples/README.md')
+DOCUMENTS = ('README.md', 'docs/replay.md', 'docs/performance.md', 'examples/README.md')
 
 
 @pytest.mark.parametrize('document', DOCUMENTS)
