@@ -64,15 +64,17 @@ def find_peaks(logits: Float, config: DetectorConfig
         (M,) labels, (M,) flat cells, (M,) scores, best first.
     """
     threshold = np.log(max(config.score_threshold, 1e-6) / (1 - config.score_threshold))
-    _, height, width = logits.shape
+    classes, height, width = logits.shape
     label, iy, ix = np.nonzero(logits >= threshold)
     value = logits[label, iy, ix]
+    padded = np.full((classes, height + 2, width + 2), -np.inf, np.float32)
+    padded[:, 1:-1, 1:-1] = logits
+    if config.head_grid.circular:
+        padded[:, [0, -1]] = padded[:, [-2, 1]]
+    corner = (label * (height + 2) + iy) * (width + 2) + ix
     largest = np.ones(len(value), bool)
     for step_y, step_x in np.ndindex(3, 3):
-        # Beyond an edge the nearest cell stands in, which is one of the neighbours anyway.
-        row, column = iy + (step_y - 1), np.clip(ix + (step_x - 1), 0, width - 1)
-        row = row % height if config.head_grid.circular else np.clip(row, 0, height - 1)
-        largest &= value >= logits[label, row, column]
+        largest &= value >= padded.ravel()[corner + step_y * (width + 2) + step_x]
     label, cell, value = label[largest], (iy * width + ix)[largest], value[largest]
     best = np.argsort(-value.astype(np.float64), kind='stable')[:2 * config.max_objects]
     return label[best], cell[best], 1 / (1 + np.exp(-value[best].astype(np.float64)))
