@@ -1,7 +1,8 @@
-"""Writes the tables of the README from bench/results, so that they say what was measured."""
+"""Writes the tables of README and docs from bench/results, so that they say what was measured."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 import json
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-README = ROOT / 'README.md'
 RESULTS = ROOT / 'bench' / 'results'
 BEGIN, END = '<!-- FIGURES: begin. By bench/figures.py. -->\n', '<!-- FIGURES: end -->'
 CLASSES = ('car', 'truck', 'pedestrian', 'cyclist')
@@ -46,21 +46,21 @@ Record = dict[str, Any]
 
 
 def main() -> None:
-    """Rewrites the README between its marks."""
-    README.write_text(with_figures(README.read_text(encoding='utf-8')), encoding='utf-8')
+    """Rewrites the pages between their marks."""
+    for page in PAGES:
+        path = ROOT / page
+        path.write_text(with_figures(path.read_text(encoding='utf-8'), page), encoding='utf-8')
 
 
-def with_figures(text: str) -> str:
-    """Returns the README's text with tables of what is in bench/results now."""
+def with_figures(text: str, page: str = 'README.md') -> str:
+    """Returns a page's text with tables of what is in bench/results now."""
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    return before + BEGIN + '\n'.join(_tables()) + END + after
+    return before + BEGIN + '\n'.join(_tables(page)) + END + after
 
 
-def _tables() -> Iterator[str]:
-    for make in (simulated_detection, detector_samples, recorded_detection, simulated_panoptic,
-                 segmenter_samples, recorded_panoptic, planning, policies, spatial,
-                 latencies):
+def _tables(page: str) -> Iterator[str]:
+    for make in PAGES[page]:
         made = make()
         if made:
             yield made
@@ -234,10 +234,71 @@ def latencies() -> str:
         if found is not None:
             stages = ', '.join(f'{stage} {value:.1f}' for stage, value in sorted(
                 found['stages'].items(), key=lambda item: -item[1]))
-            rows.append([node, f'**{found["p50_ms"]:.0f}**', f'{found["p99_ms"]:.0f}', stages])
+            share = found.get('network_share')
+            rows.append([node, f'**{found["p50_ms"]:.0f}**', f'{found["p99_ms"]:.0f}', stages,
+                         '-' if share is None else f'{share:.0%}'])
     head = ['Whole node path, 120 000 points, 2 cores, ONNX Runtime fp32 [ms]', 'p50', 'p99',
-            'stages (p50)']
+            'stages (p50)', 'in the network']
     return _table(head, rows) if rows else ''
+
+
+def live_node() -> str:
+    """The live detector, over DDS."""
+    found = (_record('bench_detector') or {}).get('node')
+    if not found:
+        return ''
+    row = [f'{found["sent"]} clouds at {found["rate_hz"]:.0f} Hz', f'**{found["p50_ms"]:.0f}**',
+           f'{found["p99_ms"]:.0f}', f'{found["received"]} / {found["published"]}',
+           f'{found["start_s"]:.1f} s', f'{found["rss_mb"]:.0f} MB']
+    return _table(['Live `lidar_detector`, from publishing a cloud to hearing the answer [ms]',
+                   'p50', 'p99', 'received / answered', 'process start to active', 'memory'],
+                  [row])
+
+
+def roofline() -> str:
+    """What each network costs, and how near it comes to what the machine can do."""
+    found = _record('bench_runtime')
+    if found is None:
+        return ''
+    rows = []
+    for key, part in found['utilisation'].items():
+        network, _, threads = key.split(', ')
+        rows.append([network, threads.split()[0], f'{found["gmac"][network]:.2f}',
+                     f'{found["ms"][key]:.1f}', f'{found["gmac_per_s"][key]:.0f}',
+                     f'{part:.0%}'])
+    reached = ', '.join(f'{value:.0f} on {threads}' for threads, value in
+                        found['roofline'].items())
+    return _table(['Network on ONNX Runtime fp32', 'threads', 'GMAC', 'ms', 'GMAC/s',
+                   'of a large convolution'], rows) + (
+        f'\nThe large convolution reaches, in GMAC/s by threads: {reached}.\n')
+
+
+def runtime_ratios() -> str:
+    """Networks, engines and threads side by side."""
+    found = _record('bench_runtime')
+    if found is None:
+        return ''
+    rows = [[label, f'{value:.2f}'] for label, value in found['ratios'].items()]
+    left_out = ''.join(f'\n* not measured: {note}' for note in found['notes'])
+    return _table(['Time of the first over time of the second', 'ratio'], rows) + (
+        left_out + '\n' if left_out else '')
+
+
+def measured_with() -> str:
+    """Which machine the stored figures of speed come from."""
+    lines = []
+    for name in ('bench_detector', 'bench_segmenter', 'bench_runtime'):
+        path = RESULTS / f'{name}.json'
+        if path.exists():
+            record = json.loads(path.read_text(encoding='utf-8'))
+            machine, load = record['machine'], record['result']['load_average']
+            versions = ', '.join(f'{library} {version}' for library, version in
+                                 machine['libraries'].items()
+                                 if library in ('numpy', 'onnxruntime', 'openvino', 'torch'))
+            lines.append(f'* `{record["command"]}`, {record["date"][:10]}: {machine["cpu"]}, '
+                         f'{machine["cores"]} cores, Python {machine["python"]}, {versions}, '
+                         f'load average {"unknown" if load is None else f"{load:.1f}"}\n')
+    return ''.join(lines)
 
 
 def _record(name: str) -> Record | None:
@@ -253,6 +314,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines: list[Sequence[str]] = [head, ['---'] * len(head), *rows]
     return ''.join('| ' + ' | '.join(line) + ' |\n' for line in lines)
 
+
+PAGES: dict[str, tuple[Callable[[], str], ...]] = {
+    'README.md': (simulated_detection, detector_samples, recorded_detection, simulated_panoptic,
+                  segmenter_samples, recorded_panoptic, planning, policies, spatial, latencies),
+    'docs/performance.md': (latencies, live_node, roofline, runtime_ratios, measured_with)}
 
 if __name__ == '__main__':
     main()

@@ -214,6 +214,7 @@ def measure(work: Work, clouds: Sequence[Cloud], runs: int, budget_s: float,
 
     Returns:
         ``p50_ms, p99_ms``, ``stages`` (median of each, None if not measured), ``stages_p99``,
+        ``network_share``, the part of the measured stages that is inference (median of the runs),
         ``runs``, ``reference_ms`` (median), ``ratio`` of p50 to it, and ``load_average`` of the
         machine, which tells whether it had anything else to do.
     """
@@ -234,9 +235,21 @@ def measure(work: Work, clouds: Sequence[Cloud], runs: int, budget_s: float,
     return {'p50_ms': float(np.percentile(total, 50)), 'p99_ms': float(np.percentile(total, 99)),
             'stages': dict.fromkeys(work.stages) | _percentiles(rows, measured, 50),
             'stages_p99': dict.fromkeys(work.stages) | _percentiles(rows, measured, 99),
+            'network_share': network_share(rows, measured),
             'runs': len(rows), 'reference_ms': speed,
             'ratio': float(np.percentile(total, 50)) / speed,
             'load_average': os.getloadavg()[0] if hasattr(os, 'getloadavg') else None}
+
+
+def network_share(rows: Sequence[dict[str, float]], stages: Sequence[str]) -> float:
+    """Part of the time of the stages that is spent in the network, median of the runs.
+
+    Args:
+        rows: Duration of each stage, by run.
+        stages: The stages that make up the whole, ``'inference'`` among them.
+    """
+    return float(np.median([row['inference'] / sum(row[stage] for stage in stages)
+                            for row in rows]))
 
 
 def _percentiles(rows: Sequence[dict[str, float]], stages: Sequence[str],

@@ -29,27 +29,28 @@ def detection3d_array(boxes: Boxes3D, class_names: Sequence[str], header: Header
         class_names: Names that `boxes.label` indexes.
         header: Header of the input.
     """
-    message = vision_msgs.Detection3DArray(header=header)
     half = boxes.yaw / 2
-    quaternions = np.stack([np.sin(half), np.cos(half)], axis=1)
-    covariances = pose_covariances(boxes)
-    scores, tracks = np.asarray(boxes.score).tolist(), np.asarray(boxes.track_id).tolist()
-    for row in range(len(boxes)):
+    columns = zip(boxes.center.tolist(), np.sin(half).tolist(), np.cos(half).tolist(),
+                  boxes.size.tolist(), boxes.label.tolist(), boxes.score.tolist(),
+                  boxes.track_id.tolist(), pose_covariances(boxes), strict=True)
+    detections = []
+    for center, sin, cos, size, label, score, track, covariance in columns:
         detection = vision_msgs.Detection3D(header=header)
-        if tracks[row] >= 0:
-            detection.id = str(tracks[row])
+        if track >= 0:
+            detection.id = str(track)
+        box = detection.bbox
+        box.size.x, box.size.y, box.size.z = size
+        place, turn = box.center.position, box.center.orientation
+        place.x, place.y, place.z = center
+        turn.z, turn.w = sin, cos
         result = vision_msgs.ObjectHypothesisWithPose()
-        result.hypothesis.class_id = class_names[boxes.label[row]]
-        result.hypothesis.score = scores[row]
-        result.pose.covariance = covariances[row]
-        size = detection.bbox.size
-        size.x, size.y, size.z = boxes.size[row].tolist()
-        for pose in (result.pose.pose, detection.bbox.center):
-            pose.position.x, pose.position.y, pose.position.z = boxes.center[row].tolist()
-            pose.orientation.z, pose.orientation.w = quaternions[row].tolist()
+        result.hypothesis.class_id = class_names[label]
+        result.hypothesis.score = score
+        result.pose.pose = box.center      # one object for both, as with the header
+        result.pose.covariance = covariance
         detection.results = [result]
-        message.detections.append(detection)
-    return message
+        detections.append(detection)
+    return vision_msgs.Detection3DArray(header=header, detections=detections)
 
 
 def pose_covariances(boxes: Boxes3D) -> NDArray[np.float64]:

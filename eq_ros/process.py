@@ -22,6 +22,7 @@ from rclpy.task import Future
 
 from eq_ros.guard import one_line
 from eq_ros.lifecycle_node import ManagedNode
+from eq_ros.memory import keep_freed_memory
 from eq_ros.transport import configure_transport
 from eq_ros.transport import shared_memory_fault
 
@@ -49,6 +50,7 @@ def run(make_node: Callable[[], ManagedNode[Any]], arguments: Sequence[str] | No
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
     configure_transport()
+    keep_freed_memory()
     try:
         rclpy.init(args=None if arguments is None else list(arguments),
                    signal_handler_options=SignalHandlerOptions.NO)

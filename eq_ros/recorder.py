@@ -10,6 +10,7 @@ from typing import Any
 
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
+from rclpy.serialization import serialize_message
 
 from eq_core.errors import ConfigError
 from eq_ros import qos
@@ -68,6 +69,11 @@ class Recorder:
         self._subscriptions.append(self._node.create_subscription(
             message_class(type_name), topic, receive,
             qos.latched() if latched else qos.result(depth), raw=True))
+
+
+def serialized(message: Any) -> bytes:
+    """CDR bytes of a message, as they go over the wire."""
+    return bytes(serialize_message(message))
 
 
 def has_message(type_name: str) -> bool:

@@ -46,7 +46,7 @@ class ReplayClient:
 
     def __init__(self, node_name: str, sink: Callable[[RecordedMessage], None],
                  domain_id: int | None = None, labels_points: bool = False,
-                 with_poses: bool = False) -> None:
+                 with_poses: bool = False, with_markers: bool = True) -> None:
         """Joins the graph.
 
         Args:
@@ -55,10 +55,13 @@ class ReplayClient:
             domain_id: DDS domain; that of the environment if None.
             labels_points: Whether the node answers with labelled points too.
             with_poses: Whether the node listens to odometry.
+            with_markers: Whether markers are heard, which a node draws only for who listens;
+                they are where objects cannot be recorded.
         """
         self.node_name = '/' + node_name.strip('/')
         self.records_objects = has_message(OBJECTS_TYPE)
         self._labels_points, self._with_poses = labels_points, with_poses
+        self._with_markers = with_markers or not self.records_objects
         self._sink = sink
         self._changed = threading.Condition()
         self._failure: Exception | None = None
@@ -88,7 +91,8 @@ class ReplayClient:
             recorder.listen(f'{self.node_name}/output/label_info', LABELS_TYPE, latched=True)
         if self._labels_points:
             recorder.listen(f'{self.node_name}/output/pointcloud', POINTS_TYPE)
-        recorder.listen(f'{self.node_name}/debug/markers', MARKERS_TYPE)
+        if self._with_markers:
+            recorder.listen(f'{self.node_name}/debug/markers', MARKERS_TYPE)
         recorder.listen('/diagnostics', DIAGNOSTICS_TYPE)
         self._state = self._node.create_client(GetState, f'{self.node_name}/get_state')
         self._asked: list[Future[GetState.Response]] = []

@@ -23,22 +23,28 @@ if TYPE_CHECKING:
 
 QUICK = (100, 20., 3)   # runs, time limit [s], clouds
 FULL = (500, 600., 12)
+LIVE_SCANS = (60, 600)       # quick, full
+ROUNDS = (5, 30)             # likewise
+RUNTIME_BUDGET = (20., 600.)  # [s] likewise
 
 app = typer.Typer(help='Measure speed, and planning.', no_args_is_help=True)
 
 PointCount = Annotated[int, typer.Option('--points', help='Points of each scan.', min=1)]
 Seed = Annotated[int, typer.Option(help='Seed of the simulated scans.')]
+Node = Annotated[bool, typer.Option(help='Whether the live node is measured, too.')]
 Quick = Annotated[bool, typer.Option(help='Fewer runs; the result is not stored.')]
 
 
 @app.command()
 def detector(
     model: Model = None, points: PointCount = 120_000, threads: Threads = 2,
-    backend: Backend = 'onnxruntime', seed: Seed = 0, quick: Quick = False, json: Json = False,
+    backend: Backend = 'onnxruntime', seed: Seed = 0, node: Node = True, quick: Quick = False,
+    json: Json = False,
 ) -> None:
     """Measures decode, preprocess, inference, postprocess and encode of simulated scans.
 
-    A full run is stored in bench/results/bench_detector.json.
+    Then the live node, in its own process: from publishing a cloud to hearing the answer, time to
+    start, memory. A full run is stored in bench/results/bench_detector.json.
     """
     from eq_eval import latency
     from eq_perception.detection.detector import Detector
@@ -48,6 +54,8 @@ def detector(
     ros = latency.find_ros(opened.class_names)
     result = _measure(latency.detector_work(opened, ros), ros, points, seed, quick)
     result |= {'threads': threads, 'model': bundle.name} | _engine(opened.session)
+    opened.session.close()
+    result['node'] = _live(bundle, ros, result, points, seed, quick) if node else None
     _finish('bench_detector', result, seed, quick, json, 'latency of the lidar detector')
 
 
@@ -71,6 +79,30 @@ def segmenter(
     result |= {'threads': threads, 'model': bundle.name} | _engine(opened.session)
     result |= shared_heads(bundle, threads, 10 if quick else 50)
     _finish('bench_segmenter', result, seed, quick, json, 'latency of the panoptic segmenter')
+
+
+@app.command()
+def runtime(
+    threads: Annotated[list[int], typer.Option(
+        help='Threads of the engines; more than there are cores are left out.', min=1)] = [1, 2],  # noqa: B006
+    yardstick: Annotated[bool, typer.Option(
+        help='Whether PointPillars of the size of KITTI is measured, too.')] = True,
+    rounds: Annotated[int | None, typer.Option(
+        help='Rounds; 30 if not given, 5 with --quick.', min=1)] = None,
+    quick: Quick = False, json: Json = False,
+) -> None:
+    """Runs the shipped networks, their peers and every engine side by side, and gives ratios.
+
+    A full run is stored in bench/results/bench_runtime.json.
+    """
+    from eq_eval.cli.output import console
+    from eq_eval.runtime_comparison import compare_runtimes
+
+    bundles = [bundle_folder(None, name) for name in ('lidar_detector', 'panoptic_segmenter')]
+    with console.status('runtime') as status:
+        result = compare_runtimes(bundles, threads, rounds or ROUNDS[not quick],
+                                  RUNTIME_BUDGET[not quick], yardstick, status.update)
+    _finish('bench_runtime', result, 0, quick, json, 'networks and engines side by side')
 
 
 @app.command()
@@ -158,13 +190,46 @@ def spatial(
     _finish(name, result, 0, quick, json, f'spatial pick and place, {task}')
 
 
+def _live(bundle: Path, ros: Ros, result: dict[str, Any], points: int, seed: int, quick: bool,
+          ) -> dict[str, Any] | None:
+    """Measures the live node; says in the notes of the result why not, where it cannot."""
+    from tempfile import TemporaryDirectory
+
+    from rich.progress import Progress
+
+    from eq_core.errors import ConfigError
+    from eq_eval import latency
+    from eq_eval.cli.output import console
+    from eq_eval.replay.environment import require_ros
+
+    try:
+        require_ros()
+    except ConfigError as error:
+        result['notes'].append(f'the live node is not measured: {error}')
+        return None
+    from eq_eval.replay.live_latency import LIVE
+    from eq_eval.replay.live_latency import live_latency
+    from eq_eval.replay.runner import ReplayOptions
+
+    clouds = latency.make_clouds((QUICK if quick else FULL)[2], points, seed, ros)
+    options = ReplayOptions(bundle, parameters={
+        'threads': str(result['threads']), 'backends': f'[{result["backend"]}]', **LIVE})
+    scans = LIVE_SCANS[not quick]
+    with TemporaryDirectory() as folder, Progress(console=console) as bar:
+        running = bar.add_task('live node', total=scans)
+        return live_latency([cloud.message for cloud in clouds], options, scans, Path(folder),
+                            lambda done: bar.update(running, completed=done))
+
+
 def _measure(work: Work, ros: Ros, points: int, seed: int, quick: bool) -> dict[str, Any]:
     """Makes the scans and runs them, with progress shown."""
     from rich.progress import Progress
 
     from eq_eval import latency
     from eq_eval.cli.output import console
+    from eq_ros.memory import keep_freed_memory
 
+    keep_freed_memory()   # as a node does
     runs, budget, count = QUICK if quick else FULL
     with Progress(console=console) as bar:
         making = bar.add_task('scans', total=count)

@@ -47,3 +47,10 @@ def header_stamp(data: bytes) -> int:
     """Stamp [ns] of a CDR message that begins with a header (DDS-XTYPES, 7.4: plain CDR)."""
     seconds, nanoseconds = struct.unpack_from('<iI' if data[1] & 1 else '>iI', data, 4)
     return int(seconds * 1_000_000_000 + nanoseconds)
+
+
+def with_stamp(data: bytes, stamp: int) -> bytes:
+    """The same CDR message, begun with a header, with another stamp [ns]."""
+    changed = bytearray(data)
+    struct.pack_into('<iI' if data[1] & 1 else '>iI', changed, 4, *divmod(stamp, 1_000_000_000))
+    return bytes(changed)

@@ -155,14 +155,16 @@ def grid_cells(xyz: NDArray[np.floating], edge: int, size: float
     Cells are counted outward from the axes, so that a point on a border goes to the outer cell on
     every side: plain `floor` would favour one side and break the symmetry for quantised data.
     """
-    half = edge // 2
     column = []
     for axis in (0, 1):
         value = xyz[:, axis] * np.float32(1 / size)
         outward = np.minimum(np.abs(value), 1e6).astype(np.int32)
-        column.append(np.where(np.signbit(value), half - 1 - outward, half + outward))
+        outward ^= -np.signbit(value).astype(np.int32)    # -1 - outward on the negative side
+        outward += edge // 2
+        column.append(outward)
     ix, iy = column
-    inside = (ix >= 0) & (ix < edge) & (iy >= 0) & (iy < edge)
+    # Negative ones are large as unsigned numbers.
+    inside = (ix.view(np.uint32) < edge) & (iy.view(np.uint32) < edge)
     return iy * edge + ix, inside
 
 

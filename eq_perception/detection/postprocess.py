@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
 
 from eq_core.geometry.boxes3d import Boxes3D
-from eq_core.geometry.rotated_iou import iou_bev
+from eq_core.geometry.rotated_iou import overlapping_pairs
 from eq_perception.detection.config import DetectorConfig
 from eq_perception.detection.grid import turn
 
@@ -65,13 +64,20 @@ def find_peaks(logits: Float, config: DetectorConfig
         (M,) labels, (M,) flat cells, (M,) scores, best first.
     """
     threshold = np.log(max(config.score_threshold, 1e-6) / (1 - config.score_threshold))
-    largest = maximum_filter(
-        logits, size=(1, 3, 3), cval=-np.inf,
-        mode=('constant', 'wrap', 'constant') if config.head_grid.circular else 'constant')
-    label, iy, ix = np.nonzero((logits == largest) & (logits >= threshold))
-    value = logits[label, iy, ix].astype(np.float64)
-    best = np.argsort(-value, kind='stable')[:2 * config.max_objects]
-    return (label[best], (iy * logits.shape[2] + ix)[best], 1 / (1 + np.exp(-value[best])))
+    classes, height, width = logits.shape
+    label, iy, ix = np.nonzero(logits >= threshold)
+    value = logits[label, iy, ix]
+    padded = np.full((classes, height + 2, width + 2), -np.inf, np.float32)
+    padded[:, 1:-1, 1:-1] = logits
+    if config.head_grid.circular:
+        padded[:, [0, -1]] = padded[:, [-2, 1]]
+    corner = (label * (height + 2) + iy) * (width + 2) + ix
+    largest = np.ones(len(value), bool)
+    for step_y, step_x in np.ndindex(3, 3):
+        largest &= value >= padded.ravel()[corner + step_y * (width + 2) + step_x]
+    label, cell, value = label[largest], (iy * width + ix)[largest], value[largest]
+    best = np.argsort(-value.astype(np.float64), kind='stable')[:2 * config.max_objects]
+    return label[best], cell[best], 1 / (1 + np.exp(-value[best].astype(np.float64)))
 
 
 def heading(axis: NDArray[np.float64], sign: NDArray[np.float64]
@@ -111,13 +117,11 @@ def suppress(boxes: Boxes3D, nms_iou: float) -> Boxes3D:
         boxes: Best score first.
         nms_iou: Intersection over union in bird's-eye view.
     """
-    if len(boxes) < 2:
-        return boxes
-    overlap = iou_bev(boxes, boxes) > nms_iou
     kept = np.ones(len(boxes), bool)
-    for number in range(len(boxes)):
-        if kept[number]:
-            kept[number + 1:] &= ~overlap[number, number + 1:]
+    for better, worse in zip(*(rows.tolist() for rows in overlapping_pairs(boxes, nms_iou)),
+                             strict=True):
+        if kept[better]:
+            kept[worse] = False
     return boxes.select(kept)
 
 

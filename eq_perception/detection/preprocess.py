@@ -8,6 +8,7 @@ depends on their order of arrival only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,14 +79,11 @@ def fit_ground(xyz: Float, point_cloud_range: float, grid: str = 'cartesian'
 def _lowest_points(xyz: Float, grid: Grid) -> NDArray[np.float64]:
     """Returns (M, 3) float64, the lowest point of every occupied coarse cell."""
     cell, inside = grid.locate(xyz)
-    candidates = np.flatnonzero(inside)
-    if not len(candidates):
-        return np.zeros((0, 3))
-    cell, z = cell[candidates], xyz[candidates, 2]
-    floor = np.full(grid.edge ** 2, np.inf, np.float32)
-    np.minimum.at(floor, cell, z)
-    at_floor = candidates[z == floor[cell]]
-    return xyz[at_floor].astype(np.float64)
+    cell = np.where(inside, cell, grid.edge ** 2)
+    floor = np.full(grid.edge ** 2 + 1, np.inf, np.float32)
+    np.minimum.at(floor, cell, xyz[:, 2])
+    floor[-1] = np.nan           # what lies outside is no one's lowest point
+    return xyz[np.flatnonzero(xyz[:, 2] == floor[cell])].astype(np.float64)
 
 
 def pillarize(points: Points, config: DetectorConfig, max_pillars: int | None = None) -> Pillars:
@@ -110,13 +108,15 @@ def pillarize(points: Points, config: DetectorConfig, max_pillars: int | None = 
     height = z - (ground[0] * x + ground[1] * y + ground[2]).astype(np.float32)
     grid = config.pillar_grid
     cell, inside = grid.locate(points.xyz)
-    inside &= (height > config.z_range[0]) & (height < config.z_range[1])
+    inside &= height > config.z_range[0]
+    inside &= height < config.z_range[1]
     kept = np.flatnonzero(inside)
-    kept = kept[order_by_cell(cell[kept], grid.edge ** 2)]
     cell = cell[kept]
-    start = np.flatnonzero(np.diff(cell, prepend=-1))
-    count = np.diff(start, append=len(cell))
-    pillar_cell = cell[start]
+    kept = kept[order_by_cell(cell, grid.edge ** 2)]
+    count = np.bincount(cell, minlength=grid.edge ** 2)
+    pillar_cell = np.flatnonzero(count)
+    count = count[pillar_cell]
+    start = np.cumsum(count) - count
     if max_pillars is None:
         max_pillars = config.max_pillars
     rows, dropped = len(start), 0
@@ -125,12 +125,12 @@ def pillarize(points: Points, config: DetectorConfig, max_pillars: int | None = 
         start, count, pillar_cell = start[chosen], count[chosen], pillar_cell[chosen]
         rows, dropped = len(chosen), rows - len(chosen)
     capacity = max_pillars or rows
-    table = np.zeros((capacity, config.points_per_pillar, POINT_FEATURES), np.float32)
+    table = np.empty((capacity, config.points_per_pillar, POINT_FEATURES), np.float32)
+    table[rows:] = 0.
     index = np.full(grid.edge ** 2, capacity, np.int64)
     index[pillar_cell] = np.arange(rows)
     if rows:
-        feature = np.stack([height, points.intensity, points.time_offset, x, y])[:, kept]
-        _fill(table[:rows], feature, start, count, pillar_cell, grid)
+        _fill(table[:rows], points, height, kept, start, count, pillar_cell, grid)
     return Pillars(table, index, ground, dropped)
 
 
@@ -139,32 +139,66 @@ def _innermost(ring: NDArray[np.integer], count: int) -> NDArray[np.int64]:
     return np.flatnonzero(ring < np.partition(ring, count)[count])
 
 
-def _fill(table: Float, feature: Float, start: NDArray[np.int64], count: NDArray[np.int64],
-          cell: NDArray[np.int32], grid: Grid) -> None:
-    """Writes the rows of `pillarize`; `feature` is (5, M): height, intensity, time, x, y."""
-    limit = table.shape[1]
-    slot = np.arange(limit)
-    spread = slot * np.maximum(count, limit)[:, None] // limit    # even steps if there are many
-    source = start[:, None] + np.minimum(spread, count[:, None] - 1)
-    source = np.where(count[:, None] < limit, start[:, None] + slot % count[:, None], source)
-    # reduceat sums from each start to the next kept one; after dropping outer pillars that would
-    # run over the gaps, so sums come from a running total instead.
-    total = np.cumsum(feature[[0, 3, 4]], axis=1, dtype=np.float64)
-    total = np.concatenate([np.zeros((3, 1)), total], axis=1)
-    mean = ((total[:, start + count] - total[:, start]) / count).astype(np.float32)
-    centre_x, centre_y = grid.centre(cell).T.astype(np.float32)
-    height, intensity, time, x, y = feature[:, source]
-    table[..., 0] = height
-    table[..., 1] = height - mean[0][:, None]
-    table[..., 2] = intensity
-    table[..., 3] = time / SWEEP_PERIOD
-    table[..., 4] = x - centre_x[:, None]
-    table[..., 5] = y - centre_y[:, None]
-    table[..., 6] = x - mean[1][:, None]
-    table[..., 7] = y - mean[2][:, None]
+def _fill(table: Float, points: Points, height: Float, kept: NDArray[np.int64],
+          start: NDArray[np.int64], count: NDArray[np.int64], cell: NDArray[np.int64],
+          grid: Grid) -> None:
+    """Writes the rows of `pillarize`.
+
+    Whole rows are copied, first of all points, then of those that are chosen, and only then made
+    relative to their pillar: memory is the bottleneck here, and a column is spread over all of it.
+
+    Args:
+        table: (P, K, 8) to write.
+        points: The scan.
+        height: (N,) above ground [m].
+        kept: Positions in the scan, pillar by pillar.
+        start: (P,) where the pillars begin in `kept`.
+        count: (P,) their points.
+        cell: (P,) their cells.
+        grid: Where these stand.
+    """
+    x, y, _ = points.xyz.T
+    feature = np.empty((len(points), POINT_FEATURES), np.float32)
+    for column, values in enumerate((height, height, points.intensity,
+                                     points.time_offset / SWEEP_PERIOD, x, y, x, y)):
+        feature[:, column] = values
+    chosen = kept[_spread(start, count, table.shape[1])]
+    np.take(feature, chosen, axis=0, out=table, mode='clip')   # 'raise' would copy once more
+    origin = np.zeros((len(cell), POINT_FEATURES), np.float32)
+    place = np.empty(len(points), np.complex64)    # two sums at once take the time of one
+    place.real, place.imag = x, y
+    place_sum = _sum(place, kept, start, count)
+    origin[:, 1] = _sum(height, kept, start, count) / count
+    origin[:, 6], origin[:, 7] = place_sum.real / count, place_sum.imag / count
+    origin[:, 4:6] = grid.centre(cell)
+    table -= np.repeat(origin, table.shape[1], axis=0).reshape(table.shape)
     if grid.circular:            # Cartesian cells look along +x, there is nothing to turn
         for pair in (slice(4, 6), slice(6, 8)):
             table[..., pair] = turn(table[..., pair], -grid.azimuth(cell)[:, None])
+
+
+def _spread(start: NDArray[np.int64], count: NDArray[np.int64], limit: int
+            ) -> NDArray[np.int64]:
+    """Chooses `limit` points of each pillar: all of few, again from the first, or even steps."""
+    slot = np.arange(limit)
+    few = slot % np.maximum(np.arange(limit + 1), 1)[:, None]    # row by number of points
+    step = few[np.minimum(count, limit)]
+    many = np.flatnonzero(count > limit)
+    step[many] = slot * count[many, None] // limit
+    return start[:, None] + step
+
+
+def _sum(values: NDArray[Any], kept: NDArray[np.int64], start: NDArray[np.int64],
+         count: NDArray[np.int64]) -> NDArray[Any]:
+    """Sum of the values of each pillar, in double precision.
+
+    From a running total: `np.add.reduceat` sums from each start to the next one that is left, so
+    after dropping outer pillars it would run over the gaps.
+    """
+    total = np.zeros(len(kept) + 1, np.result_type(values, np.float64))
+    total[1:] = values[kept]
+    np.cumsum(total, out=total)
+    return np.asarray(total[start + count] - total[start])
 
 
 def stack_sweeps(sweeps: list[Points], poses: list[NDArray[np.float64]] | None = None) -> Points:

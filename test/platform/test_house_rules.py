@@ -50,8 +50,9 @@ def test_test_modules_have_names_of_their_own(repository: Path) -> None:
     assert not list((repository / 'test').rglob('__init__.py'))
 
 
-def test_the_readme_says_what_was_measured(repository: Path) -> None:
-    """If not, `python bench/figures.py` rewrites its tables."""
+def test_pages_say_what_was_measured(repository: Path) -> None:
+    """If not, `python bench/figures.py` rewrites their tables."""
     figures = runpy.run_path(str(repository / 'bench/figures.py'))
-    text = (repository / 'README.md').read_text(encoding='utf-8')
-    assert figures['with_figures'](text) == text
+    for page in figures['PAGES']:
+        text = (repository / page).read_text(encoding='utf-8')
+        assert figures['with_figures'](text, page) == text, page

@@ -8,7 +8,8 @@ import re
 
 import pytest
 
-DOCUMENTS = ('README.md', 'docs/replay.md', 'docs/runtime.md', 'examples/README.md')
+DOCUMENTS = ('README.md', 'docs/replay.md', 'docs/performance.md', 'docs/runtime.md',
+             'examples/README.md')
 
 
 @pytest.mark.parametrize('document', DOCUMENTS)
