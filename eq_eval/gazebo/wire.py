@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from eq_core.errors import InputError
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
+RANGES = 13     # field of a LaserScan
 Double = NDArray[np.float64]
 
 
@@ -24,13 +25,19 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     Raises:
         InputError: It ends in the middle of a field, or is no message.
     """
+    return ((number, value) for number, value, _ in _placed(data))
+
+
+def _placed(data: bytes) -> Iterator[tuple[int, int | bytes, int]]:
+    """As `fields`, with where each begins."""
     place = 0
     while place < len(data):
+        begin = place
         key, place = _varint(data, place)
         kind = key & 7
         if kind == VARINT:
             value, place = _varint(data, place)
-            yield key >> 3, value
+            yield key >> 3, value, begin
             continue
         if kind == LENGTH:
             size, place = _varint(data, place)
@@ -40,7 +47,7 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
             raise InputError(f'there is no wire type {kind}', 'bad_layout')
         if place + size > len(data):
             raise InputError(f'a field of {size} bytes is cut off', 'bad_layout')
-        yield key >> 3, data[place:place + size]
+        yield key >> 3, data[place:place + size], begin
         place += size
 
 
@@ -113,18 +120,21 @@ def read_scan(data: bytes) -> Scan:
         raise InputError('a scan without its time or its rays', 'bad_layout')
     angles: dict[int, float] = {}
     counts: dict[int, int] = {}
-    ranges = []
-    for number, value in fields(scan):
-        if number == 13 and isinstance(value, bytes):
-            ranges.append(value)
-        elif isinstance(value, int):
+    first = len(scan)
+    for number, value, begin in _placed(scan):
+        if number == RANGES:
+            first = begin
+            break       # what follows are as many of these as there are rays, then intensities
+        if isinstance(value, int):
             counts[number] = value
         elif number in (3, 4, 9, 10):
             angles[number] = struct.unpack('<d', value)[0]
-    values = np.frombuffer(b''.join(ranges), '<f8')
-    if len(angles) != 4 or len(values) != counts.get(8, 0) * counts.get(12, 0):
-        raise InputError(f'a scan of {counts.get(12)} x {counts.get(8)} rays with {len(values)} '
+    count = counts.get(8, 0) * counts.get(12, 0)
+    rays = np.frombuffer(scan[first:first + 9 * count], np.uint8)
+    if len(angles) != 4 or len(rays) != 9 * count or (rays[::9] != RANGES << 3 | FIXED64).any():
+        raise InputError(f'a scan of {counts.get(12)} x {counts.get(8)} rays without as many '
                          'ranges', 'bad_layout')
+    values = rays.reshape(-1, 9)[:, 1:].copy().view('<f8')
     return Scan(time_of(stamp), values.reshape(counts[12], counts[8]), (angles[3], angles[4]),
                 (angles[9], angles[10]))
 
