@@ -8,6 +8,7 @@ planner and follower get the robot, live, and drive it to the goal.
 from __future__ import annotations
 
 from pathlib import Path
+import signal
 import sys
 from typing import Annotated
 
@@ -27,7 +28,7 @@ def main(
     out: Annotated[Path, typer.Option(help='Folder of the logs.')] = Path('runs/gazebo'),
     port: Annotated[int, typer.Option(help="Of Gazebo's master.", min=1024, max=65535)] = 11377,
     columns: Annotated[int, typer.Option(
-        help='Directions of the LiDAR about its axis.', min=256)] = 1024,
+        help='Directions of the LiDAR about its axis.', min=256)] = 512,
     patience: Annotated[float, typer.Option(help='Longest drive [s].', min=1.)] = 900.,
     json: Annotated[bool, typer.Option('--json', help='Print JSON on the last line.')] = False,
 ) -> None:
@@ -43,6 +44,7 @@ def main(
     from eq_eval.replay.environment import require_ros
     from eq_eval.results import store
     require_ros()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))    # ends the server as well
     out.mkdir(parents=True, exist_ok=True)
     install(system.resolve())
     folder = ROOT / 'gazebo'

@@ -47,7 +47,7 @@ Double = NDArray[np.float64]
 
 def cross_check(robot: Robot, shapes: Sequence[Shape], models: Path) -> dict[str, Any]:
     """Compares a scan of Gazebo with our ray caster in the same place; the robot must stand."""
-    scan = robot.scans[-1]
+    scan = robot.scan
     pose = robot.place_at(scan.stamp) @ mount(models)
     ours = cast_scan(scan, shapes, pose, LIDAR.max_range)
     found = compare(scan.ranges, ours, LIDAR.range_noise)
@@ -97,8 +97,8 @@ def drive(robot: Robot, shapes: Sequence[Shape], folder: Path, goal: tuple[float
             if stamp != told_pose:
                 adapter.tell_place(np.linalg.inv(start) @ pose, stamp)
                 told_pose = stamp
-            if robot.scans[-1] is not told_scan:
-                told_scan = robot.scans[-1]
+            if robot.scan is not told_scan:
+                told_scan = robot.scan
                 adapter.tell_cloud(points_of(told_scan))
             if time.monotonic() - told_goal > GOAL_EVERY:
                 adapter.tell_goal(*goal)

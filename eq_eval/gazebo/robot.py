@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 import math
 from pathlib import Path
@@ -61,24 +60,33 @@ class Robot:
         Raises:
             BackendError: It was not there in time.
         """
-        self.scans: deque[Scan] = deque(maxlen=3)
+        self._data, self._scan = b'', Scan(0, np.zeros((0, 0)), (0., 0.), (0., 0.))
+        self._scanned = b''     # what `_scan` was read from
         self.poses: list[tuple[int, Double]] = []     # time [ns], (4, 4) world <- base_link
         end = time.monotonic() + patience
         gazebo = self._join(port, end, check)
         self._gazebo, at = gazebo, f'/gazebo/{world}'
         gazebo.subscribe(f'{at}/{NAME}/{LINK}/{SENSOR}/scan', 'gazebo.msgs.LaserScanStamped',
-                         lambda data: self.scans.append(read_scan(data)))
+                         self._on_scan)
         gazebo.subscribe(f'{at}/pose/info', 'gazebo.msgs.PosesStamped', self._on_poses)
         self._send = gazebo.advertise(f'{at}/{NAME}/vel_cmd', 'gazebo.msgs.Pose')
-        while not (self.scans and self.poses):
+        while not (self._data and self.poses):
             check()
             if time.monotonic() > end:
                 raise BackendError('the robot neither sees anything nor is anywhere')
             time.sleep(.05)
 
+    @property
+    def scan(self) -> Scan:
+        """The newest scan, the same one until there is another."""
+        data = self._data
+        if data is not self._scanned:
+            self._scan, self._scanned = read_scan(data), data
+        return self._scan
+
     def drive(self, speed: float, turn_rate: float) -> None:
         """Drives on like this [m/s, rad/s]."""
-        half = turn_rate / 2    # the plugin takes the yaw of a pose for the turn rate
+        half = -turn_rate / 2   # the plugin takes the yaw of a pose for the turn rate to the right
         self._send(message(
             _3=message(_1=float(speed), _2=0., _3=0.),
             _4=message(_2=0., _3=0., _4=math.sin(half), _5=math.cos(half))))
@@ -102,6 +110,9 @@ class Robot:
                 if time.monotonic() > end:
                     raise
             time.sleep(.2)
+
+    def _on_scan(self, data: bytes) -> None:
+        self._data = data       # read when asked for, so that no scans pile up in the server
 
     def _on_poses(self, data: bytes) -> None:
         stamp, poses = read_poses(data)
