@@ -40,7 +40,7 @@ setup(
         (f'share/{NAME}', ['package.xml']),
         # pip ignores install_scripts of setup.cfg, and ROS looks for executables here.
         (f'lib/{NAME}', [str(path.relative_to(ROOT)) for path in ROOT.glob('scripts/*')]),
-        *shared('config'), *shared('launch'), *shared('models'),
+        *shared('config'), *shared('gazebo'), *shared('launch'), *shared('models'),
     ],
     python_requires='>=3.11',
     install_requires=requirements('base'),
@@ -50,6 +50,7 @@ setup(
         'lidar_detector = eq_perception.nodes.lidar_detector:main',
         'panoptic_segmenter = eq_perception.nodes.panoptic_segmenter:main',
         'graph_planner = eq_navigation.nodes.graph_planner:main',
+        'path_follower = eq_navigation.nodes.path_follower:main',
         'pick_place_policy = eq_manipulation.nodes.pick_place_policy:main',
     ]},
     zip_safe=False,

@@ -12,7 +12,7 @@ from eq_bootstrap.layout import Layout
 from eq_bootstrap.progress import run_step
 from eq_bootstrap.ros import Ros
 
-_LINKED = ('config', 'launch', 'models', 'package.xml')
+_LINKED = ('config', 'gazebo', 'launch', 'models', 'package.xml')
 # A first line that the shell and Python both understand, as it may hold spaces (pip's way).
 _SCRIPT = """#!/bin/sh
 '''exec' "{python}" "$0" "$@"
@@ -26,6 +26,7 @@ _COMMANDS = {
     'lidar_detector': 'eq_perception.nodes.lidar_detector',
     'panoptic_segmenter': 'eq_perception.nodes.panoptic_segmenter',
     'graph_planner': 'eq_navigation.nodes.graph_planner',
+    'path_follower': 'eq_navigation.nodes.path_follower',
     'pick_place_policy': 'eq_manipulation.nodes.pick_place_policy',
 }
 

@@ -63,7 +63,8 @@ def _node(kinds: tuple[NodeKind, ...], kind: NodeKind) -> LifecycleNode:
     return LifecycleNode(
         package=PACKAGE, executable=kind.name, name=kind.name,
         namespace=LaunchConfiguration('namespace'), output='screen',
-        respawn=NotSubstitution(LaunchConfiguration(BUILD_ONLY.name)), respawn_delay=RESPAWN_DELAY,
+        respawn=(NotSubstitution(LaunchConfiguration(BUILD_ONLY.name))
+                 if BUILD_ONLY in kind.arguments else True), respawn_delay=RESPAWN_DELAY,
         parameters=[LaunchConfiguration(option(kinds, kind, PARAMS_FILE)), {
             each.parameter: ParameterValue(given[each.name],
                                            value_type=types.get(each.kind, each.kind))

@@ -75,10 +75,8 @@ class ManagedNode(LifecycleNode, Generic[P]):
         self._last_input = time.monotonic()
         self._last_tick = (0, time.monotonic())  # simulated time [ns], and when it came [s]
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', qos.result())
-        # A steady clock: simulated time may stand still, and then somebody has to say so.
-        self._report_timer = self.create_timer(
-            float(self.get_parameter('diagnostics_period').value), self.report,
-            clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._report_timer = self.steady_timer(
+            float(self.get_parameter('diagnostics_period').value), self.report)
         self._jump_handle = self.get_clock().create_jump_callback(
             JumpThreshold(min_forward=JUMP_FORWARD, min_backward=JUMP_BACKWARD),
             post_callback=self._on_jump)
@@ -114,6 +112,11 @@ class ManagedNode(LifecycleNode, Generic[P]):
             ConfigError: One of them is not what it must be.
         """
         return self._bridge.read()
+
+    def steady_timer(self, period: float, callback: Callable[[], None]) -> Any:
+        """Calls back every `period` [s], even while simulated time stands still."""
+        return self.create_timer(period, callback,
+                                 clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def input_seen(self) -> None:
         """Tells the watchdog that an input has come."""

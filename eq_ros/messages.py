@@ -19,6 +19,7 @@ from geometry_msgs.msg import Pose
 from geometry_msgs.msg import PoseArray
 from geometry_msgs.msg import PoseStamped
 from geometry_msgs.msg import TransformStamped
+from geometry_msgs.msg import Twist
 from nav_msgs.msg import OccupancyGrid
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path
@@ -63,7 +64,8 @@ __all__ = ['CameraInfo', 'ColorRGBA', 'ComputePathToPose', 'DiagnosticArray', 'D
            'Duration', 'Header', 'Image', 'KeyValue', 'Marker', 'MarkerArray', 'OccupancyGrid',
            'OccupancyGridUpdate', 'Odometry', 'Path', 'PlanPickPlace', 'Point', 'PointCloud2',
            'PointField', 'Pose', 'PoseArray', 'PoseStamped', 'TFMessage', 'Time',
-           'TransformStamped', 'duration', 'header', 'missing', 'pointcloud2', 'vision_msgs']
+           'TransformStamped', 'Twist', 'duration', 'header', 'missing', 'pointcloud2',
+           'vision_msgs']
 
 
 def missing() -> dict[str, str]:

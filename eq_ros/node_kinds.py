@@ -75,15 +75,17 @@ def _topic(end: str, name: str, description: str, shared: bool = False, together
 BUILD_ONLY = Argument(
     'build_only', 'false', 'Whether engines that are missing are built and the node ends',
     'build_only', bool, shared=True)
+ALWAYS = (
+    Argument('use_sim_time', 'false', 'Whether time comes from /clock, as with a bag',
+             'use_sim_time', bool, shared=True),
+    Argument('autostart', 'true', 'Whether the node configures and activates itself',
+             'autostart', bool, shared=True))
 
 
 def _common(model: str) -> tuple[Argument, ...]:
-    """What every node has; the model is told in words of its own."""
+    """What every node with a model has; the model is told in words of its own."""
     return (
-        Argument('use_sim_time', 'false', 'Whether time comes from /clock, as with a bag',
-                 'use_sim_time', bool, shared=True),
-        Argument('autostart', 'true', 'Whether the node configures and activates itself',
-                 'autostart', bool, shared=True),
+        *ALWAYS,
         BUILD_ONLY,
         Argument('model', '', model, 'model_path'),
         Argument('backends', '[onnxruntime]', 'Inference backends in order of preference',
@@ -116,6 +118,11 @@ PLANNER = NodeKind(
         _topic('output', 'path', 'Topic of the paths'),
         Argument('robot_base_frame', 'base_link', 'Frame of the robot, where paths start',
                  'robot_base_frame')))
+FOLLOWER = NodeKind(
+    'path_follower', 'eq_navigation.nodes.path_follower', 'follower', 'planner.rviz', (
+        *ALWAYS, _topic('input', 'path', 'Topic of the paths'),
+        _topic('input', 'odometry', 'Topic of the odometry'),
+        _topic('output', 'cmd_vel', 'Topic of the velocities')))
 POLICY = NodeKind(
     'pick_place_policy', 'eq_manipulation.nodes.pick_place_policy', 'policy', 'pick_place.rviz', (
         *_common('Folder of the policy'),
@@ -128,7 +135,7 @@ POLICY = NodeKind(
                  'workspace_frame'),
         Argument('continuous', 'false', 'Whether every look is planned on', 'continuous', bool)),
     'models/block_insertion')
-STACK = (DETECTOR, SEGMENTER, PLANNER, POLICY)
+STACK = (DETECTOR, SEGMENTER, PLANNER, POLICY)     # the follower is for where there is no Nav2
 
 LOG_LEVEL = Argument('log_level', 'info', 'Least severity that is logged', shared=True)
 NAMESPACE = Argument('namespace', '', 'Namespace of the nodes, their actions and topics',

@@ -94,7 +94,7 @@ def _start(kinds: Sequence[NodeKind], given: Mapping[str, str], check: bool, as_
     if not check:
         raise typer.Exit(supervise([[sys.executable, '-m', kind.module, *words]
                                     for kind, words in arguments.items()], console.print,
-                                   again=given['build_only'] == 'false'))
+                                   again=given.get('build_only') != 'true'))
     space = given['namespace'].strip('/')
     result = bring_up({f'/{space}/{kind.name}'.replace('//', '/'): (kind.module, words)
                        for kind, words in arguments.items()}, PATIENCE)

@@ -22,6 +22,7 @@ from eq_ros.guard import MILD
 from eq_ros.guard import NOT_FIT
 from eq_ros.guard import REFUSED
 from eq_ros.node_kinds import DETECTOR
+from eq_ros.node_kinds import FOLLOWER
 from eq_ros.node_kinds import options
 from eq_ros.node_kinds import STACK
 from eq_ros.node_kinds import values_of
@@ -29,19 +30,23 @@ from eq_ros.node_kinds import values_of
 LAUNCH_FILES = {'lidar_detector': 'detector.launch.py',
                 'panoptic_segmenter': 'panoptic_segmenter.launch.py',
                 'graph_planner': 'graph_planner.launch.py',
+                'path_follower': 'path_follower.launch.py',
                 'pick_place_policy': 'pick_place.launch.py'}
-KINDS = {kind.name: kind for kind in STACK}
+KINDS = {kind.name: kind for kind in (*STACK, FOLLOWER)}
 PACKAGE = {'lidar_detector': 'eq_perception', 'panoptic_segmenter': 'eq_perception',
-           'graph_planner': 'eq_navigation', 'pick_place_policy': 'eq_manipulation'}
+           'graph_planner': 'eq_navigation', 'path_follower': 'eq_navigation',
+           'pick_place_policy': 'eq_manipulation'}
 # What the reasons and topics of a node are written in, and reasons that it has besides
 CLOUDS = (('eq_ros/cloud_node.py',), {'missing_field', 'bad_field', 'bad_layout', *MILD})
 BASE = {'lidar_detector': CLOUDS, 'panoptic_segmenter': CLOUDS,
         'graph_planner': (('eq_ros/maps.py', 'eq_ros/planar_poses.py'),
                           {*REFUSED, 'busy', 'stopped'}),
+        'path_follower': (('eq_navigation/pure_pursuit.py',), {'bad_pose', 'frame', 'no_path'}),
         'pick_place_policy': (('eq_ros/table_views.py', 'eq_ros/images.py',
                                'eq_ros/colored_points.py'),
                               {*NOT_FIT, 'bad_image', 'bad_layout', 'busy', 'stopped'})}
 each_node = pytest.mark.parametrize('node', LAUNCH_FILES)
+each_of_the_stack = pytest.mark.parametrize('node', [kind.name for kind in STACK])
 
 
 def config_file(repository: Path, node: str) -> Path:
@@ -81,6 +86,7 @@ def test_arguments_are_what_the_documents_promise(repository: Path) -> None:
                                'odom_frame', 'output_pointcloud', 'output_objects'},
         'graph_planner': {'input_map', 'input_map_updates', 'input_goal', 'output_path',
                           'robot_base_frame'},
+        'path_follower': {'input_path', 'input_odometry', 'output_cmd_vel'},
         'pick_place_policy': {'input', 'input_depth', 'input_color', 'input_camera_info',
                               'input_points', 'workspace_frame', 'continuous'}}
     together = options(STACK)
@@ -137,7 +143,7 @@ def test_all_nodes_become_active_together(tmp_path: Path) -> None:
                            '--json'], capture_output=True, text=True, timeout=300, check=False)
     result = json.loads(done.stdout.splitlines()[-1])
     assert done.returncode == 0 and result['all_active']
-    assert set(result['nodes']) == {f'/{name}' for name in KINDS}
+    assert set(result['nodes']) == {f'/{kind.name}' for kind in STACK}
 
 
 def test_process_that_fails_is_started_again_until_it_ends_well(tmp_path: Path) -> None:
@@ -171,7 +177,7 @@ def test_document_names_every_topic_and_every_reason_of_its_own(
     assert [reason for reason in reasons if f'`{reason}`' not in text] == []
 
 
-@each_node
+@each_of_the_stack
 def test_up_starts_the_node_and_ends_it_by_a_signal(domain_id: int, tmp_path: Path,
                                                     node: str) -> None:
     pytest.importorskip('rclpy', reason='needs ROS 2')

@@ -12,6 +12,7 @@ import pytest
 from eq_eval.cli.up import process_arguments
 from eq_eval.replay.environment import graph_environment
 from eq_eval.replay.node_process import NodeProcess
+from eq_ros.node_kinds import FOLLOWER
 from eq_ros.node_kinds import NodeKind
 from eq_ros.node_kinds import STACK
 from eq_ros.node_kinds import values_of
@@ -91,8 +92,8 @@ def test_policies_allow_what_running_nodes_use_and_nothing_else(
     from eq_ros.transport import configure_transport
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     configure_transport()
-    found = used(STACK, domain_id, tmp_path)
-    for kind in STACK:
+    found = used((*STACK, FOLLOWER), domain_id, tmp_path)
+    for kind in (*STACK, FOLLOWER):
         policy = allowed(repository, kind.name)
         for verb, names in found[kind.name].items():
             assert names - policy[verb] == set(), (kind.name, verb)
