@@ -14,17 +14,20 @@ from eq_core.runtime.backend import Backend
 from eq_core.runtime.backend import PrepareSpec
 from eq_core.runtime.bundle import Bundle
 from eq_core.runtime.onnx_runtime import OnnxRuntimeBackend
+from eq_core.runtime.openvino import OpenVinoBackend
 from eq_core.runtime.session import Session
 from eq_core.runtime.torch_reference import TorchBackend
 
 BACKENDS: Mapping[str, Callable[[], Backend]] = {
     'onnxruntime': OnnxRuntimeBackend,
+    'openvino': OpenVinoBackend,
     'torch': TorchBackend,
 }
+DEFAULT_BACKENDS = ('onnxruntime',)
 
 
-def open_session(bundle: Bundle, backends: Sequence[str | Backend] = ('onnxruntime',),
-                 threads: int = 1, accept: bool = True) -> Session:
+def open_session(bundle: Bundle, backends: Sequence[str | Backend] = DEFAULT_BACKENDS,
+                 threads: int = 1, accept: bool = True, precision: str = 'fp32') -> Session:
     """Opens a bundle with the first backend that can run it rightly.
 
     Args:
@@ -32,16 +35,18 @@ def open_session(bundle: Bundle, backends: Sequence[str | Backend] = ('onnxrunti
         backends: Names out of `BACKENDS`, or backends, in the order of preference.
         threads: CPU threads of one run.
         accept: Whether the model must first reproduce its golden example and its symmetry.
+        precision: One of `PRECISIONS`.
 
     Returns:
         A session; its `notes` tell which backends were passed over and why.
 
     Raises:
-        ConfigError: A name is unknown, the list is empty, or `threads` is out of range.
+        ConfigError: A name is unknown, the list is empty, the precision is unknown, or `threads`
+            is out of range.
         BackendError: No backend can run the bundle; the text gives the reason of each.
         BundleError: The bundle was altered since it was loaded.
     """
-    spec = PrepareSpec(threads=threads)
+    spec = PrepareSpec(precision, threads)
     candidates = [_candidate(backend) for backend in _checked_list(backends)]
     notes: list[str] = []
     for backend in candidates:
