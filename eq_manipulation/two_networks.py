@@ -53,7 +53,7 @@ class TwoNetworks:
 
 
 def open_parts(folder: str | Path, tasks: tuple[str, str], kind: str, backends: Sequence[str],
-               threads: int) -> tuple[dict[str, Any], Runs, Runs]:
+               threads: int, precision: str = 'fp32') -> tuple[dict[str, Any], Runs, Runs]:
     """Opens the two bundles of a policy.
 
     Args:
@@ -62,6 +62,7 @@ def open_parts(folder: str | Path, tasks: tuple[str, str], kind: str, backends: 
         kind: What the policy is called for people.
         backends: Names of inference backends, best first.
         threads: Threads of the inference.
+        precision: Of the graphs.
 
     Returns:
         Their configuration, and their sessions.
@@ -77,7 +78,8 @@ def open_parts(folder: str | Path, tasks: tuple[str, str], kind: str, backends: 
     if first != second or found != list(tasks):
         raise ConfigError(f'{folder} does not hold the two parts of one {kind} policy, '
                           f'its tasks are {found}')
-    scene, crop = (open_session(bundle, backends, threads) for bundle in bundles)
+    scene, crop = (open_session(bundle, backends, threads, precision=precision)
+                   for bundle in bundles)
     return first, scene, crop
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from eq_core.errors import InputError
 from eq_core.errors import OutputError
 from eq_core.runtime.bundle import Bundle
+from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_core.runtime.selection import open_session
 from eq_core.runtime.session import Session
 from eq_navigation.graph import GeometricGraph
@@ -35,8 +36,8 @@ class LearnedCosts:
         self.features = features
 
     @classmethod
-    def from_bundle(cls, path: str | Path, backends: Sequence[str] = ('onnxruntime',),
-                    threads: int = 1) -> LearnedCosts:
+    def from_bundle(cls, path: str | Path, backends: Sequence[str] = DEFAULT_BACKENDS,
+                    threads: int = 1, precision: str = 'fp32') -> LearnedCosts:
         """Opens a model bundle, after it has passed its acceptance test.
 
         Raises:
@@ -45,7 +46,7 @@ class LearnedCosts:
         """
         bundle = Bundle.load(path)
         shape = {spec.name: spec.shape for spec in bundle.manifest.inputs}['other']
-        return cls(open_session(bundle, backends, threads), *shape)
+        return cls(open_session(bundle, backends, threads, precision=precision), *shape)
 
     def __call__(self, graph: GeometricGraph) -> Double:
         """Judges all edges of a graph.

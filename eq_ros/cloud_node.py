@@ -19,6 +19,7 @@ from eq_core.errors import BackendError
 from eq_core.errors import InputError
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
+from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_ros import qos
 from eq_ros.accounting import Ticket
 from eq_ros.box_checks import check_boxes
@@ -51,8 +52,9 @@ class CloudParameters(NodeParameters):
 
     model_path: str = parameter('', 'Folder of the model bundle; empty for the shipped model')
     backends: tuple[str, ...] = parameter(
-        ('onnxruntime',), 'Inference backends in order of preference')
+        DEFAULT_BACKENDS, 'Inference backends in order of preference')
     threads: int = parameter(1, 'Threads of the inference', minimum=1, maximum=256)
+    precision: str = parameter('fp32', 'Of the graph: fp32, or fp16 or int8 if the model has it')
     score_threshold: float = parameter(
         0., 'Lowest score that is published; 0 for the threshold of the model',
         minimum=0., maximum=1.)

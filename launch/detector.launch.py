@@ -24,6 +24,7 @@ ARGUMENTS = (
     ('namespace', '', 'Namespace of the node'),
     ('model', '', 'Folder of the model bundle; empty for the shipped model'),
     ('backends', '[onnxruntime]', 'Inference backends in order of preference'),
+    ('precision', 'fp32', 'Of the graph: fp32, or fp16 or int8 if the model has it'),
     ('input_pointcloud', '~/input/pointcloud', 'Topic of the clouds'),
     ('output_objects', '~/output/objects', 'Topic of the detections'),
     ('rviz', 'false', 'Whether to start RViz'),
@@ -43,6 +44,7 @@ def generate_launch_description() -> LaunchDescription:
             'autostart': ParameterValue(argument['autostart'], value_type=bool),
             'model_path': ParameterValue(argument['model'], value_type=str),
             'backends': ParameterValue(argument['backends'], value_type=List[str]),  # noqa: UP006
+            'precision': ParameterValue(argument['precision'], value_type=str),
         }],
         remappings=[('~/input/pointcloud', argument['input_pointcloud']),
                     ('~/output/objects', argument['output_objects'])],

@@ -24,6 +24,7 @@ ARGUMENTS = (
     ('namespace', '', 'Namespace of the node, and of the action compute_path_to_pose'),
     ('model', '', 'Folder of a bundle with learned costs; empty for lengths'),
     ('backends', '[onnxruntime]', 'Inference backends in order of preference'),
+    ('precision', 'fp32', 'Of the graph: fp32, or fp16 or int8 if the model has it'),
     ('input_map', '~/input/map', 'Topic of the map'),
     ('input_map_updates', '~/input/map_updates', 'Topic of updates of a part of it'),
     ('input_goal', '~/input/goal', 'Topic of goals'),
@@ -46,6 +47,7 @@ def generate_launch_description() -> LaunchDescription:
             'autostart': ParameterValue(argument['autostart'], value_type=bool),
             'model_path': ParameterValue(argument['model'], value_type=str),
             'backends': ParameterValue(argument['backends'], value_type=List[str]),  # noqa: UP006
+            'precision': ParameterValue(argument['precision'], value_type=str),
             'robot_base_frame': ParameterValue(argument['robot_base_frame'], value_type=str),
         }],
         remappings=[(f'~/{end}/{name}', argument[f'{end}_{name}']) for end, name in (

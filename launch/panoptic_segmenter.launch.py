@@ -24,6 +24,7 @@ ARGUMENTS = (
     ('namespace', '', 'Namespace of the node'),
     ('model', '', 'Folder of the model bundle; empty for the shipped model'),
     ('backends', '[onnxruntime]', 'Inference backends in order of preference'),
+    ('precision', 'fp32', 'Of the graph: fp32, or fp16 or int8 if the model has it'),
     ('input_pointcloud', '~/input/pointcloud', 'Topic of the clouds'),
     ('input_odometry', '~/input/odometry', "Topic of the odometry, for the source 'topic'"),
     ('odometry_source', 'none', "Where odometry comes from: 'none', 'topic' or 'tf'"),
@@ -47,6 +48,7 @@ def generate_launch_description() -> LaunchDescription:
             'autostart': ParameterValue(argument['autostart'], value_type=bool),
             'model_path': ParameterValue(argument['model'], value_type=str),
             'backends': ParameterValue(argument['backends'], value_type=List[str]),  # noqa: UP006
+            'precision': ParameterValue(argument['precision'], value_type=str),
             'odometry_source': ParameterValue(argument['odometry_source'], value_type=str),
             'odom_frame': ParameterValue(argument['odom_frame'], value_type=str),
         }],

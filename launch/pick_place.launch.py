@@ -24,6 +24,7 @@ ARGUMENTS = (
     ('namespace', '', 'Namespace of the node'),
     ('model', '', 'Folder of the policy'),
     ('backends', '[onnxruntime]', 'Inference backends in order of preference'),
+    ('precision', 'fp32', 'Of the graph: fp32, or fp16 or int8 if the model has it'),
     ('input', 'rgbd', 'What to look with: rgbd or points'),
     ('input_depth', '~/input/depth', 'Topic of depth images, registered to colour'),
     ('input_color', '~/input/color', 'Topic of colour images'),
@@ -49,6 +50,7 @@ def generate_launch_description() -> LaunchDescription:
             **{name: ParameterValue(argument[name], value_type=kind) for name, kind in typed},
             'model_path': ParameterValue(argument['model'], value_type=str),
             'backends': ParameterValue(argument['backends'], value_type=List[str]),  # noqa: UP006
+            'precision': ParameterValue(argument['precision'], value_type=str),
         }],
         remappings=[(f'~/input/{name}', argument[f'input_{name}'])
                     for name in ('depth', 'color', 'camera_info', 'points')],

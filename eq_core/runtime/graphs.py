@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from collections.abc import Mapping
 from collections.abc import Sequence
 
 from eq_core.errors import BackendError
 from eq_core.runtime.bundle import Bundle
+from eq_core.runtime.manifest import GRAPHS
 from eq_core.runtime.manifest import TensorSpec
 
-GRAPHS: Mapping[str, str] = {'fp32': 'model.onnx', 'fp16': 'model.fp16.onnx',
-                             'int8': 'model.int8.onnx'}
 NEWEST_OPSET = 20  # what DESIGN promises that every backend runs
 Described = tuple[str, str, tuple[int, ...]]  # name, dtype and shape of a tensor
 

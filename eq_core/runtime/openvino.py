@@ -17,10 +17,10 @@ from eq_core.runtime.backend import PrepareSpec
 from eq_core.runtime.bundle import Bundle
 from eq_core.runtime.graphs import check_tensors
 from eq_core.runtime.graphs import Described
-from eq_core.runtime.graphs import GRAPHS
 from eq_core.runtime.graphs import opset_problems
 from eq_core.runtime.graphs import read_graph
 from eq_core.runtime.integrity import one_line
+from eq_core.runtime.manifest import GRAPHS
 from eq_core.runtime.manifest import TensorSpec
 from eq_core.runtime.session import Session
 

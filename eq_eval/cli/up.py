@@ -20,6 +20,8 @@ ParamsFile = Annotated[Path | None, typer.Option(help='Parameters of the node.')
 Model = Annotated[str, typer.Option(
     help='Folder of the model bundle; the shipped one if not given.')]
 Backends = Annotated[str, typer.Option(help='Inference backends in order of preference.')]
+Precision = Annotated[str, typer.Option(
+    help='Of the graph: fp32, or fp16 or int8 if the model has it.')]
 Namespace = Annotated[str, typer.Option(help='Namespace of the node.')]
 Clouds = Annotated[str, typer.Option(help='Topic of the clouds.')]
 SimTime = Annotated[bool, typer.Option(
@@ -66,7 +68,8 @@ class NodeDescription:
 @app.command()
 def detector(
     params_file: ParamsFile = None, model: Model = '', backends: Backends = 'onnxruntime',
-    namespace: Namespace = '', input_pointcloud: Clouds = '~/input/pointcloud',
+    precision: Precision = 'fp32', namespace: Namespace = '',
+    input_pointcloud: Clouds = '~/input/pointcloud',
     output_objects: Annotated[str, typer.Option(
         help='Topic of the detections.')] = '~/output/objects',
     use_sim_time: SimTime = False, autostart: Autostart = True, log_level: LogLevel = 'info',
@@ -76,14 +79,15 @@ def detector(
     The same as `ros2 launch eq_stack detector.launch.py`, for machines without ROS launch.
     """
     _start('lidar_detector', namespace, params_file,
-           _common(use_sim_time, autostart, model, backends),
+           _common(use_sim_time, autostart, model, backends, precision),
            {'~/input/pointcloud': input_pointcloud, '~/output/objects': output_objects}, log_level)
 
 
 @app.command()
 def segmenter(
     params_file: ParamsFile = None, model: Model = '', backends: Backends = 'onnxruntime',
-    namespace: Namespace = '', input_pointcloud: Clouds = '~/input/pointcloud',
+    precision: Precision = 'fp32', namespace: Namespace = '',
+    input_pointcloud: Clouds = '~/input/pointcloud',
     input_odometry: Annotated[str, typer.Option(
         help="Topic of the odometry, for the source 'topic'.")] = '~/input/odometry',
     odometry_source: Annotated[str, typer.Option(
@@ -101,7 +105,7 @@ def segmenter(
     The same as `ros2 launch eq_stack panoptic_segmenter.launch.py`, for machines without it.
     """
     _start('panoptic_segmenter', namespace, params_file,
-           {**_common(use_sim_time, autostart, model, backends),
+           {**_common(use_sim_time, autostart, model, backends, precision),
             'odometry_source': odometry_source, 'odom_frame': odom_frame},
            {'~/input/pointcloud': input_pointcloud, '~/input/odometry': input_odometry,
             '~/output/pointcloud': output_pointcloud, '~/output/objects': output_objects},
@@ -112,7 +116,7 @@ def segmenter(
 def planner(
     params_file: ParamsFile = None, model: Annotated[str, typer.Option(
         help='Folder of a bundle with learned costs; lengths count if not given.')] = '',
-    backends: Backends = 'onnxruntime', namespace: Namespace = '',
+    backends: Backends = 'onnxruntime', precision: Precision = 'fp32', namespace: Namespace = '',
     input_map: Annotated[str, typer.Option(help='Topic of the map.')] = '~/input/map',
     input_map_updates: Annotated[str, typer.Option(
         help='Topic of updates of a part of it.')] = '~/input/map_updates',
@@ -127,7 +131,7 @@ def planner(
     The same as `ros2 launch eq_stack graph_planner.launch.py`, for machines without it.
     """
     _start('graph_planner', namespace, params_file,
-           {**_common(use_sim_time, autostart, model, backends),
+           {**_common(use_sim_time, autostart, model, backends, precision),
             'robot_base_frame': robot_base_frame},
            {'~/input/map': input_map, '~/input/map_updates': input_map_updates,
             '~/input/goal': input_goal, '~/output/path': output_path}, log_level,
@@ -138,7 +142,7 @@ def planner(
 def policy(
     params_file: ParamsFile = None, model: Annotated[str, typer.Option(
         help='Folder of the policy.')] = '',
-    backends: Backends = 'onnxruntime', namespace: Namespace = '',
+    backends: Backends = 'onnxruntime', precision: Precision = 'fp32', namespace: Namespace = '',
     input: Annotated[str, typer.Option(
         help='What to look with: rgbd or points.')] = 'rgbd',
     input_depth: Annotated[str, typer.Option(
@@ -158,17 +162,19 @@ def policy(
     The same as `ros2 launch eq_stack pick_place.launch.py`, for machines without it.
     """
     _start('pick_place_policy', namespace, params_file,
-           {**_common(use_sim_time, autostart, model, backends), 'input': input,
+           {**_common(use_sim_time, autostart, model, backends, precision), 'input': input,
             'workspace_frame': workspace_frame, 'continuous': str(continuous).lower()},
            {'~/input/depth': input_depth, '~/input/color': input_color,
             '~/input/camera_info': input_camera_info, '~/input/points': input_points}, log_level,
            'eq_manipulation')
 
 
-def _common(use_sim_time: bool, autostart: bool, model: str, backends: str) -> dict[str, str]:
+def _common(use_sim_time: bool, autostart: bool, model: str, backends: str, precision: str
+            ) -> dict[str, str]:
     """Parameters of every node, as YAML writes them."""
     return {'use_sim_time': str(use_sim_time).lower(), 'autostart': str(autostart).lower(),
-            'model_path': f"'{model}'", 'backends': f'[{backends}]'}
+            'model_path': f"'{model}'", 'backends': f'[{backends}]',
+            'precision': precision}
 
 
 def _start(node: str, namespace: str, params_file: Path | None, parameters: dict[str, str],

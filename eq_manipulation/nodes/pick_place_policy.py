@@ -20,6 +20,7 @@ from eq_core.errors import InputError
 from eq_core.errors import TransformError
 from eq_core.geometry.heightmap import HeightMap
 from eq_core.geometry.heightmap import Workspace
+from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_manipulation.fitness import fit_poses
 from eq_manipulation.outcome import PickPlace
 from eq_manipulation.outcome import Refusal
@@ -68,8 +69,9 @@ class Parameters(NodeParameters):
 
     model_path: str = parameter('', 'Folder of a policy, with its parts scene and crop')
     backends: tuple[str, ...] = parameter(
-        ('onnxruntime',), 'Inference backends in order of preference')
+        DEFAULT_BACKENDS, 'Inference backends in order of preference')
     threads: int = parameter(1, 'Threads of the inference', minimum=1, maximum=256)
+    precision: str = parameter('fp32', 'Of the graph: fp32, or fp16 or int8 if the model has it')
     input: str = parameter(RGBD, "What comes: 'rgbd' images, or clouds of coloured 'points'")
     rectified: bool = parameter(
         False, 'Whether images are rectified, so that P of camera_info holds; else K')
@@ -135,7 +137,8 @@ def open_policy(parameters: Parameters) -> PlanarPolicy:
     """
     if not parameters.model_path:
         raise ConfigError("parameter 'model_path' must name the folder of a policy")
-    return PlanarPolicy.from_bundle(parameters.model_path, parameters.backends, parameters.threads)
+    return PlanarPolicy.from_bundle(parameters.model_path, parameters.backends, parameters.threads,
+                                    parameters.precision)
 
 
 class PickPlacePolicyNode(ManagedNode[Parameters]):

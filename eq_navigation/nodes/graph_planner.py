@@ -14,6 +14,7 @@ from eq_core.errors import ConfigError
 from eq_core.errors import InputError
 from eq_core.errors import TransformError
 from eq_core.geometry.occupancy import OccupancyMap
+from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_navigation.costs import LearnedCosts
 from eq_navigation.features import MAP_FEATURES
 from eq_navigation.outcome import ErrorCode
@@ -65,8 +66,9 @@ class Parameters(NodeParameters):
     model_path: str = parameter(
         '', 'Folder of a bundle with costs that were learnt on maps; empty for lengths')
     backends: tuple[str, ...] = parameter(
-        ('onnxruntime',), 'Inference backends in order of preference')
+        DEFAULT_BACKENDS, 'Inference backends in order of preference')
     threads: int = parameter(1, 'Threads of the inference', minimum=1, maximum=256)
+    precision: str = parameter('fp32', 'Of the graph: fp32, or fp16 or int8 if the model has it')
     robot_radius: float = parameter(
         .2, 'The centre keeps farther from obstacles than this [m]', minimum=0., maximum=100.)
     occupied: int = parameter(65, 'Least occupancy of an obstacle', minimum=1, maximum=100)
@@ -101,7 +103,7 @@ def open_costs(parameters: Parameters) -> Costs | None:
     if not parameters.model_path:
         return None
     costs = LearnedCosts.from_bundle(parameters.model_path, parameters.backends,
-                                     parameters.threads)
+                                     parameters.threads, parameters.precision)
     if costs.features != len(MAP_FEATURES):
         raise ConfigError(f'{parameters.model_path} takes {costs.features} features of a place, a '
                           f'map tells {len(MAP_FEATURES)}: {", ".join(MAP_FEATURES)}')

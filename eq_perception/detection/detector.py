@@ -21,6 +21,7 @@ from eq_core.errors import InputError
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
 from eq_core.runtime.bundle import Bundle
+from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_core.runtime.selection import open_session
 from eq_core.runtime.session import Session
 from eq_perception.detection.config import DetectorConfig
@@ -46,8 +47,9 @@ class Detector:
         self.dropped_pillars = 0
 
     @classmethod
-    def from_bundle(cls, path: str | Path, backends: Sequence[str] = ('onnxruntime',),
-                    threads: int = 1, score_threshold: float | None = None) -> Detector:
+    def from_bundle(cls, path: str | Path, backends: Sequence[str] = DEFAULT_BACKENDS,
+                    threads: int = 1, score_threshold: float | None = None,
+                    precision: str = 'fp32') -> Detector:
         """Opens a model bundle, after it has passed its acceptance test.
 
         Args:
@@ -55,17 +57,18 @@ class Detector:
             backends: Names in order of preference.
             threads: Threads of the inference engine.
             score_threshold: Replaces the bundle's.
+            precision: Of the graph: ``'fp32'``, or ``'fp16'`` or ``'int8'`` if the bundle has it.
 
         Raises:
             BundleError: The bundle is incomplete or altered.
             BackendError: No backend can run it, or it failed acceptance on all of them.
-            ConfigError: The bundle's configuration or the threshold is wrong.
+            ConfigError: The bundle's configuration, the threshold or the precision is wrong.
         """
         bundle = Bundle.load(path)
         config = DetectorConfig.from_dict(bundle.manifest.config)
         if score_threshold is not None:
             config = replace(config, score_threshold=score_threshold)
-        return cls(open_session(bundle, backends, threads), config)
+        return cls(open_session(bundle, backends, threads, precision=precision), config)
 
     @property
     def class_names(self) -> tuple[str, ...]:

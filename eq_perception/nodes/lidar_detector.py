@@ -47,7 +47,7 @@ def load_detector(parameters: Parameters) -> Detector:
     """Opens the model that the parameters name."""
     path = parameters.model_path or shared_file(SHIPPED_MODEL).parent
     return Detector.from_bundle(path, parameters.backends, parameters.threads,
-                                parameters.score_threshold or None)
+                                parameters.score_threshold or None, parameters.precision)
 
 
 class LidarDetectorNode(CloudNode[Parameters, DetectorFace]):

@@ -26,6 +26,7 @@ from eq_core.errors import InputError
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
 from eq_core.runtime.bundle import Bundle
+from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_core.runtime.selection import open_session
 from eq_core.runtime.session import Session
 from eq_perception.detection.postprocess import decode
@@ -99,9 +100,9 @@ class Segmenter:
         self._past: deque[tuple[Points, NDArray[np.float64]]] = deque(maxlen=max(sweeps - 1, 0))
 
     @classmethod
-    def from_bundle(cls, path: str | Path, backends: Sequence[str] = ('onnxruntime',),
-                    threads: int = 1, sweeps: int = 1, score_threshold: float | None = None
-                    ) -> Segmenter:
+    def from_bundle(cls, path: str | Path, backends: Sequence[str] = DEFAULT_BACKENDS,
+                    threads: int = 1, sweeps: int = 1, score_threshold: float | None = None,
+                    precision: str = 'fp32') -> Segmenter:
         """Opens a model bundle, after it has passed its acceptance test.
 
         Args:
@@ -110,11 +111,12 @@ class Segmenter:
             threads: Threads of the inference engine.
             sweeps: Scans that are stacked while poses are known, 1 to the model's `max_sweeps`.
             score_threshold: Replaces the bundle's for objects.
+            precision: Of the graph: ``'fp32'``, or ``'fp16'`` or ``'int8'`` if the bundle has it.
 
         Raises:
             BundleError: The bundle is incomplete or altered.
             BackendError: No backend can run it, or it failed acceptance on all of them.
-            ConfigError: The bundle's configuration or the threshold is wrong.
+            ConfigError: The bundle's configuration, the threshold or the precision is wrong.
             InputError: `sweeps` is more than the model takes.
         """
         bundle = Bundle.load(path)
@@ -124,7 +126,7 @@ class Segmenter:
                                                       score_threshold=score_threshold))
         if not 1 <= sweeps <= config.detector.max_sweeps:
             raise InputError(f'sweeps must be in 1..{config.detector.max_sweeps}, got {sweeps}')
-        return cls(open_session(bundle, backends, threads), config, sweeps)
+        return cls(open_session(bundle, backends, threads, precision=precision), config, sweeps)
 
     def reset(self) -> None:
         """Forgets past scans and objects, as after a jump in time; ids are not used again."""

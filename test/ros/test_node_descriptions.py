@@ -79,20 +79,20 @@ def test_parameter_table_in_the_comments_names_every_parameter(
 
 def test_launch_file_declares_what_the_readme_promises(repository: Path) -> None:
     assert launch_arguments(repository) == [
-        'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'input_pointcloud',
-        'output_objects', 'rviz', 'log_level', 'autostart']
+        'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'precision',
+        'input_pointcloud', 'output_objects', 'rviz', 'log_level', 'autostart']
     assert launch_arguments(repository, 'panoptic_segmenter') == [
-        'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'input_pointcloud',
-        'input_odometry', 'odometry_source', 'odom_frame', 'output_pointcloud', 'output_objects',
-        'rviz', 'log_level', 'autostart']
+        'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'precision',
+        'input_pointcloud', 'input_odometry', 'odometry_source', 'odom_frame',
+        'output_pointcloud', 'output_objects', 'rviz', 'log_level', 'autostart']
     assert launch_arguments(repository, 'graph_planner') == [
-        'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'input_map',
+        'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'precision', 'input_map',
         'input_map_updates', 'input_goal', 'output_path', 'robot_base_frame', 'rviz', 'log_level',
         'autostart']
     assert launch_arguments(repository, 'pick_place_policy') == [
-        'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'input', 'input_depth',
-        'input_color', 'input_camera_info', 'input_points', 'workspace_frame', 'continuous',
-        'rviz', 'log_level', 'autostart']
+        'use_sim_time', 'params_file', 'namespace', 'model', 'backends', 'precision', 'input',
+        'input_depth', 'input_color', 'input_camera_info', 'input_points', 'workspace_frame',
+        'continuous', 'rviz', 'log_level', 'autostart']
     for name in LAUNCH_FILES.values():
         assert len((repository / 'launch' / name).read_text().splitlines()) <= 80
 
