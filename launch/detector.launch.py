@@ -23,7 +23,7 @@ ARGUMENTS = (
      'Parameters of the node'),
     ('namespace', '', 'Namespace of the node'),
     ('model', '', 'Folder of the model bundle; empty for the shipped model'),
-    ('backends', '[onnxruntime]', 'Inference backends in order of preference'),
+    ('backends', '[openvino, onnxruntime]', 'Inference backends in order of preference'),
     ('precision', 'fp32', 'Of the graph: fp32, or fp16 or int8 if the model has it'),
     ('input_pointcloud', '~/input/pointcloud', 'Topic of the clouds'),
     ('output_objects', '~/output/objects', 'Topic of the detections'),

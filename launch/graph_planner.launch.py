@@ -23,7 +23,7 @@ ARGUMENTS = (
      'Parameters of the node'),
     ('namespace', '', 'Namespace of the node, and of the action compute_path_to_pose'),
     ('model', '', 'Folder of a bundle with learned costs; empty for lengths'),
-    ('backends', '[onnxruntime]', 'Inference backends in order of preference'),
+    ('backends', '[openvino, onnxruntime]', 'Inference backends in order of preference'),
     ('precision', 'fp32', 'Of the graph: fp32, or fp16 or int8 if the model has it'),
     ('input_map', '~/input/map', 'Topic of the map'),
     ('input_map_updates', '~/input/map_updates', 'Topic of updates of a part of it'),

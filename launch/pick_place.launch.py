@@ -23,7 +23,7 @@ ARGUMENTS = (
      'Parameters of the node, such as the workspace'),
     ('namespace', '', 'Namespace of the node'),
     ('model', '', 'Folder of the policy'),
-    ('backends', '[onnxruntime]', 'Inference backends in order of preference'),
+    ('backends', '[openvino, onnxruntime]', 'Inference backends in order of preference'),
     ('precision', 'fp32', 'Of the graph: fp32, or fp16 or int8 if the model has it'),
     ('input', 'rgbd', 'What to look with: rgbd or points'),
     ('input_depth', '~/input/depth', 'Topic of depth images, registered to colour'),

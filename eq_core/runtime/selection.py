@@ -23,7 +23,7 @@ BACKENDS: Mapping[str, Callable[[], Backend]] = {
     'openvino': OpenVinoBackend,
     'torch': TorchBackend,
 }
-DEFAULT_BACKENDS = ('onnxruntime',)
+DEFAULT_BACKENDS = ('openvino', 'onnxruntime')
 
 
 def open_session(bundle: Bundle, backends: Sequence[str | Backend] = DEFAULT_BACKENDS,

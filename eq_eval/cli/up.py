@@ -14,6 +14,8 @@ from typing import Annotated
 
 import typer
 
+from eq_core.runtime.selection import DEFAULT_BACKENDS
+
 app = typer.Typer(help='Start a node in the live ROS 2 graph.', no_args_is_help=True)
 
 ParamsFile = Annotated[Path | None, typer.Option(help='Parameters of the node.')]
@@ -29,6 +31,8 @@ SimTime = Annotated[bool, typer.Option(
 Autostart = Annotated[bool, typer.Option(
     help='Whether the node configures and activates itself.')]
 LogLevel = Annotated[str, typer.Option(help='Least severity that is logged.')]
+
+BACKENDS = ', '.join(DEFAULT_BACKENDS)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class NodeDescription:
 
 @app.command()
 def detector(
-    params_file: ParamsFile = None, model: Model = '', backends: Backends = 'onnxruntime',
+    params_file: ParamsFile = None, model: Model = '', backends: Backends = BACKENDS,
     precision: Precision = 'fp32', namespace: Namespace = '',
     input_pointcloud: Clouds = '~/input/pointcloud',
     output_objects: Annotated[str, typer.Option(
@@ -85,7 +89,7 @@ def detector(
 
 @app.command()
 def segmenter(
-    params_file: ParamsFile = None, model: Model = '', backends: Backends = 'onnxruntime',
+    params_file: ParamsFile = None, model: Model = '', backends: Backends = BACKENDS,
     precision: Precision = 'fp32', namespace: Namespace = '',
     input_pointcloud: Clouds = '~/input/pointcloud',
     input_odometry: Annotated[str, typer.Option(
@@ -116,7 +120,7 @@ def segmenter(
 def planner(
     params_file: ParamsFile = None, model: Annotated[str, typer.Option(
         help='Folder of a bundle with learned costs; lengths count if not given.')] = '',
-    backends: Backends = 'onnxruntime', precision: Precision = 'fp32', namespace: Namespace = '',
+    backends: Backends = BACKENDS, precision: Precision = 'fp32', namespace: Namespace = '',
     input_map: Annotated[str, typer.Option(help='Topic of the map.')] = '~/input/map',
     input_map_updates: Annotated[str, typer.Option(
         help='Topic of updates of a part of it.')] = '~/input/map_updates',
@@ -142,7 +146,7 @@ def planner(
 def policy(
     params_file: ParamsFile = None, model: Annotated[str, typer.Option(
         help='Folder of the policy.')] = '',
-    backends: Backends = 'onnxruntime', precision: Precision = 'fp32', namespace: Namespace = '',
+    backends: Backends = BACKENDS, precision: Precision = 'fp32', namespace: Namespace = '',
     input: Annotated[str, typer.Option(
         help='What to look with: rgbd or points.')] = 'rgbd',
     input_depth: Annotated[str, typer.Option(
