@@ -19,6 +19,9 @@ def quantize(
     seed: Annotated[int, typer.Option(help='Seed of the scenes.')] = 0,
     float_layers: Annotated[int, typer.Option(
         help='Of the first convolutions, how many stay float32 in int8.', min=0)] = 0,
+    results: Annotated[Path | None, typer.Option(
+        help='Folder of stored evaluations: only write what each precision costs into manifest '
+             'and card.')] = None,
     json: Json = False,
 ) -> None:
     """Adds fp16 and int8 graphs to a bundle, measures them and sets their tolerances.
@@ -26,8 +29,12 @@ def quantize(
     fp32 stays as it is. int8 is for models that look at scans.
     """
     from eq_eval.cli.output import emit
+    from eq_eval.quantization.accuracy import record_accuracy
     from eq_eval.quantization.precisions import add_precisions
     from eq_eval.quantization.precisions import Quantization
 
+    if results is not None:
+        emit(record_accuracy(path, results), json, f'accuracy of {path}')
+        return
     how = Quantization(precision or ('fp16', 'int8'), scenes, seed, float_layers)
     emit(add_precisions(path, how), json, f'quantize {path}')

@@ -83,8 +83,8 @@ def add_precisions(path: Path, how: Quantization) -> dict[str, Any]:
             so large that no tolerance could tell a right graph from a wrong one.
     """
     bundle = Bundle.load(path)
-    fp32, fields, card = bundle.read('model.onnx'), bundle.fields(), _card(bundle)
-    graphs, answers = _present(bundle)
+    fp32, fields, card = bundle.read('model.onnx'), bundle.fields(), card_of(bundle)
+    graphs, answers = present(bundle)
     records: dict[str, Any] = dict(fields['training'].get('precisions', {}))
     for precision in how.precisions:
         record: dict[str, Any] = {}
@@ -178,7 +178,7 @@ def _run(bundle: Bundle, graph: bytes, precision: str) -> Arrays:
         return session.run(bundle.golden()[0])
 
 
-def _present(bundle: Bundle) -> tuple[dict[str, bytes], dict[str, Arrays]]:
+def present(bundle: Bundle) -> tuple[dict[str, bytes], dict[str, Arrays]]:
     """Graphs of lower precision that the bundle has, and the answers of their own."""
     listed = bundle.manifest.sha256
     graphs = {precision: bundle.read(name) for precision, name in GRAPHS.items()
@@ -187,5 +187,6 @@ def _present(bundle: Bundle) -> tuple[dict[str, bytes], dict[str, Arrays]]:
                     if f'golden.{precision}.npz' in listed}
 
 
-def _card(bundle: Bundle) -> str:
+def card_of(bundle: Bundle) -> str:
+    """Text of the card, empty if there is none."""
     return bundle.read('card.md').decode() if 'card.md' in bundle.manifest.sha256 else ''
