@@ -23,6 +23,8 @@ TITLE = '- Precisions, '
 def record_accuracy(path: Path, results: Path) -> dict[str, Any]:
     """Writes stored evaluations into the manifest and the card of a bundle.
 
+    Precisions that were not evaluated stay without.
+
     Args:
         path: Folder of a bundle with graphs of lower precision.
         results: Folder of results of ``eq eval``, such as bench/results, with that of fp32 (by
@@ -32,7 +34,7 @@ def record_accuracy(path: Path, results: Path) -> dict[str, Any]:
         What the manifest says of each under ``training.precisions``.
 
     Raises:
-        ConfigError: An evaluation is missing or of another model.
+        ConfigError: That of fp32 is missing, or one is of another model or other scans.
     """
     bundle = Bundle.load(path)
     fields, task = bundle.fields(), bundle.manifest.task
@@ -40,11 +42,18 @@ def record_accuracy(path: Path, results: Path) -> dict[str, Any]:
         raise ConfigError(f'accuracy is known of {sorted(HEADLINES)}, got a model for {task}')
     name, metric, scans = HEADLINES[task]
     reference = _evaluation(results / f'{name}_fp32.json', bundle)
-    records = {precision: {**record, 'accuracy': _compared(
-        _evaluation(results / f'{name}_{precision}.json', bundle), reference, metric, scans)}
-        for precision, record in fields['training'].get('precisions', {}).items()}
+    records = dict(fields['training'].get('precisions', {}))
+    for precision, record in records.items():
+        file = results / f'{name}_{precision}.json'
+        if file.is_file():
+            records[precision] = {**record, 'accuracy': _compared(
+                _evaluation(file, bundle), reference, metric, scans)}
     fields['training'] = {**fields['training'], 'precisions': records}
-    card = _with_lines(card_of(bundle), _lines(records, reference[metric]))
+    known = {precision: record['accuracy'] for precision, record in records.items()
+             if 'accuracy' in record}
+    card = card_of(bundle)
+    if known:
+        card = _with_lines(card, _lines(known, reference[metric]))
     write_bundle(path, bundle.read('model.onnx'), bundle.weights(), *bundle.golden(), fields, card,
                  *present(bundle))
     return records
@@ -70,10 +79,9 @@ def _compared(result: Mapping[str, Any], reference: Mapping[str, Any], metric: s
             'backend': result['backend']}
 
 
-def _lines(records: Mapping[str, Any], reference: float) -> str:
-    first = next(iter(records.values()))['accuracy']
-    values = [f'{precision} {record["accuracy"]["value"]:.4f}'
-              for precision, record in records.items()]
+def _lines(known: Mapping[str, Any], reference: float) -> str:
+    first = next(iter(known.values()))
+    values = [f'{precision} {found["value"]:.4f}' for precision, found in known.items()]
     return (f'{TITLE}{first["metric"]} on {first["scans"]} simulated test scans:\n'
             f'  fp32 {reference:.4f}, {", ".join(values)}.\n')
 
