@@ -19,6 +19,7 @@ _BY_COMMAND = {  # any other word needs the base only, to be told that there is 
     'build-engine': ('base',),
     'demo': _LIVE,
     'eval': _LIVE,
+    'quantize': (*_LIVE, 'train'),
     'replay': _LIVE,
     'simulate': _LIVE,
     'test': GROUPS,

@@ -99,6 +99,7 @@ def _messages(name: str) -> Finding:
 
 def _libraries() -> list[Finding]:
     rows = (('onnxruntime', 'onnxruntime', 'inference', True),
+            ('openvino', 'openvino', 'faster inference', False),
             ('open3d', 'open3d-cpu', 'simulation', True),
             ('torch', 'torch', 'training and tests', False),
             ('onnx', 'onnx', 'exporting a trained model', False))

@@ -22,7 +22,7 @@ import numpy as np
 from eq_core.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
-LIBRARIES = ('numpy', 'onnxruntime', 'torch', 'open3d-cpu', 'rclpy', 'scipy')
+LIBRARIES = ('numpy', 'onnxruntime', 'openvino', 'torch', 'open3d-cpu', 'rclpy', 'scipy')
 _NAME = re.compile(r'[a-z0-9_]+')
 _ABSOLUTE = re.compile(r'(?<![\w.~/:])/[\w.+@-]+(?:/[\w.+@-]+)*/?')
 

@@ -55,7 +55,7 @@ class TwoNetworks:
 
 
 def open_parts(folder: str | Path, tasks: tuple[str, str], kind: str, backends: Sequence[str],
-               threads: int, options: SessionOptions = DEFAULT_OPTIONS
+               threads: int, precision: str = 'fp32', options: SessionOptions = DEFAULT_OPTIONS
                ) -> tuple[dict[str, Any], Runs, Runs]:
     """Opens the two bundles of a policy.
 
@@ -65,6 +65,7 @@ def open_parts(folder: str | Path, tasks: tuple[str, str], kind: str, backends: 
         kind: What the policy is called for people.
         backends: Names of inference backends, best first.
         threads: Threads of the inference.
+        precision: Of the graphs.
         options: What may be done to open a session: build engines, fall back.
 
     Returns:
@@ -81,7 +82,8 @@ def open_parts(folder: str | Path, tasks: tuple[str, str], kind: str, backends: 
     if first != second or found != list(tasks):
         raise ConfigError(f'{folder} does not hold the two parts of one {kind} policy, '
                           f'its tasks are {found}')
-    scene, crop = (open_session(bundle, backends, threads, options=options) for bundle in bundles)
+    scene, crop = (open_session(bundle, backends, threads, precision=precision, options=options)
+                   for bundle in bundles)
     return first, scene, crop
 
 

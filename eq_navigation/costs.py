@@ -13,6 +13,7 @@ from eq_core.errors import OutputError
 from eq_core.runtime.backend import DEFAULT_OPTIONS
 from eq_core.runtime.backend import SessionOptions
 from eq_core.runtime.bundle import Bundle
+from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_core.runtime.selection import open_session
 from eq_core.runtime.session import Session
 from eq_navigation.graph import GeometricGraph
@@ -37,15 +38,16 @@ class LearnedCosts:
         self.features = features
 
     @classmethod
-    def from_bundle(cls, path: str | Path, backends: Sequence[str] = ('onnxruntime',),
-                    threads: int = 1, options: SessionOptions = DEFAULT_OPTIONS
-                    ) -> LearnedCosts:
+    def from_bundle(cls, path: str | Path, backends: Sequence[str] = DEFAULT_BACKENDS,
+                    threads: int = 1, precision: str = 'fp32',
+                    options: SessionOptions = DEFAULT_OPTIONS) -> LearnedCosts:
         """Opens a model bundle, after it has passed its acceptance test.
 
         Args:
             path: Bundle directory.
             backends: Names in order of preference.
             threads: Threads of the inference engine.
+            precision: Of the graph: ``'fp32'``, or another that the bundle has.
             options: What may be done to open a session: build engines, fall back.
 
         Raises:
@@ -54,7 +56,8 @@ class LearnedCosts:
         """
         bundle = Bundle.load(path)
         shape = {spec.name: spec.shape for spec in bundle.manifest.inputs}['other']
-        return cls(open_session(bundle, backends, threads, options=options), *shape)
+        return cls(open_session(bundle, backends, threads, precision=precision, options=options),
+                   *shape)
 
     def __call__(self, graph: GeometricGraph) -> Double:
         """Judges all edges of a graph.

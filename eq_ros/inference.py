@@ -18,6 +18,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from eq_core.errors import ConfigError
 from eq_core.runtime.backend import BUILD_POLICIES
 from eq_core.runtime.backend import SessionOptions
+from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_ros.health import Level
 from eq_ros.lifecycle_node import ManagedNode
 from eq_ros.lifecycle_node import NodeParameters
@@ -32,8 +33,9 @@ class InferenceParameters(NodeParameters):
     """Parameters of every node that opens a model."""
 
     backends: tuple[str, ...] = parameter(
-        ('onnxruntime',), 'Inference backends in order of preference')
+        DEFAULT_BACKENDS, 'Inference backends in order of preference')
     threads: int = parameter(1, 'Threads of the inference', minimum=1, maximum=256)
+    precision: str = parameter('fp32', 'Of the graph: fp32, or fp16 or int8 if the model has it')
     build_policy: str = parameter(
         'if_missing', "Whether engines are built: 'never', 'if_missing' or 'always'")
     allow_fallback: bool = parameter(

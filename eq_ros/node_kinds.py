@@ -88,8 +88,10 @@ def _common(model: str) -> tuple[Argument, ...]:
         *ALWAYS,
         BUILD_ONLY,
         Argument('model', '', model, 'model_path'),
-        Argument('backends', '[onnxruntime]', 'Inference backends in order of preference',
-                 'backends', list, shared=True))
+        Argument('precision', 'fp32', 'Of the graph: fp32, or fp16 or int8 if the model has it',
+                 'precision'),
+        Argument('backends', '[openvino, onnxruntime]',
+                 'Inference backends in order of preference', 'backends', list, shared=True))
 
 
 SHIPPED = 'Folder of the model bundle; empty for the shipped model'

@@ -15,7 +15,9 @@ from eq_core.runtime.manifest import SymmetryGroup
 from eq_core.runtime.manifest import TensorSpec
 from eq_core.runtime.manifest import Tolerance
 from eq_core.runtime.onnx_runtime import OnnxRuntimeBackend
+from eq_core.runtime.openvino import OpenVinoBackend
 from eq_core.runtime.selection import BACKENDS
+from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_core.runtime.selection import open_session
 from eq_core.runtime.session import Session
 from eq_core.runtime.tensorrt import TensorRtBackend
@@ -23,7 +25,8 @@ from eq_core.runtime.torch_reference import TorchBackend
 
 __all__ = [
     'accept', 'AcceptanceReport', 'Artifact', 'Backend', 'BACKENDS', 'Bundle',
-    'equivariance_errors', 'examine', 'Manifest', 'OnnxRuntimeBackend', 'open_session',
-    'PrepareSpec', 'Session', 'SessionOptions', 'SymmetryGroup', 'TensorRtBackend', 'TensorSpec',
+    'DEFAULT_BACKENDS', 'equivariance_errors', 'examine', 'Manifest', 'OnnxRuntimeBackend',
+    'open_session', 'OpenVinoBackend', 'PrepareSpec', 'Session', 'SessionOptions',
+    'SymmetryGroup', 'TensorRtBackend', 'TensorSpec',
     'Tolerance', 'TorchBackend', 'write_bundle',
 ]

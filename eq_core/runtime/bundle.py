@@ -2,9 +2,10 @@
 
 ``model.onnx``, ``model.safetensors`` (the same weights for the reference), ``golden.npz`` (inputs
 and outputs to compare with), ``manifest.json``, and optionally ``card.md`` and graphs of lower
-precision. Every file is covered by a SHA-256 in the manifest, and the manifest by its own
-checksum. That finds damage and mix-ups; against malice compare `Bundle.checksum` with the
-published one, because whoever may write the directory may also write a matching manifest.
+precision, of which some have right answers of their own. Every file is covered by a SHA-256 in
+the manifest, and the manifest by its own checksum. That finds damage and mix-ups; against malice
+compare `Bundle.checksum` with the published one, because whoever may write the directory may also
+write a matching manifest.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from numpy.typing import NDArray
 
 from eq_core.errors import BundleError
 from eq_core.runtime import integrity
+from eq_core.runtime.manifest import GRAPHS
 from eq_core.runtime.manifest import Manifest
+from eq_core.runtime.manifest import PRECISIONS
 from eq_core.runtime.manifest import SCHEMA_VERSION
 from eq_core.runtime.manifest import TensorSpec
 
@@ -68,7 +71,9 @@ class Bundle:
         for name in bundle.manifest.sha256:
             bundle.read(name)
         bundle.weights()
-        bundle.golden()
+        for precision in PRECISIONS:
+            if precision == 'fp32' or answers_of(precision) in bundle.manifest.sha256:
+                bundle.golden(precision)
         return bundle
 
     def read(self, name: str) -> bytes:
@@ -93,23 +98,33 @@ class Bundle:
         return integrity.read_weights(self.path / 'model.safetensors',
                                       self.read('model.safetensors'))
 
-    def golden(self) -> tuple[Arrays, Arrays]:
+    def golden(self, precision: str = 'fp32') -> tuple[Arrays, Arrays]:
         """Example inputs and the outputs that belong to them.
+
+        Args:
+            precision: Of the graph that shall give them; the outputs of fp32 hold for all graphs
+                that have none of their own.
 
         Raises:
             BundleError: A tensor is missing, unknown, or not as the manifest says.
         """
-        path = self.path / 'golden.npz'
-        arrays = integrity.read_arrays(path, self.read('golden.npz'))
         inputs = {f'input.{spec.name}': spec for spec in self.manifest.inputs}
         outputs = {f'output.{spec.name}': spec for spec in self.manifest.outputs}
-        if set(arrays) != {*inputs, *outputs}:
-            raise BundleError(f'{path}: expected {sorted({*inputs, *outputs})}, '
-                              f'found {sorted(arrays)}')
-        for key, spec in {**inputs, **outputs}.items():
-            _check_array(f'{path}: {key}', spec, arrays[key])
+        arrays = self._arrays('golden.npz', {**inputs, **outputs})
+        own = answers_of(precision)
+        if own in self.manifest.sha256:
+            arrays |= self._arrays(own, outputs)
         return ({spec.name: arrays[key] for key, spec in inputs.items()},
                 {spec.name: arrays[key] for key, spec in outputs.items()})
+
+    def _arrays(self, name: str, expected: Mapping[str, TensorSpec]) -> Arrays:
+        path = self.path / name
+        arrays = integrity.read_arrays(path, self.read(name))
+        if set(arrays) != set(expected):
+            raise BundleError(f'{path}: expected {sorted(expected)}, found {sorted(arrays)}')
+        for key, spec in expected.items():
+            _check_array(f'{path}: {key}', spec, arrays[key])
+        return arrays
 
     def fields(self) -> dict[str, Any]:
         """What `write_bundle` needs as `manifest_fields` to write this bundle again."""
@@ -131,7 +146,9 @@ def write_bundle(path: str | os.PathLike[str], onnx_bytes: bytes,
                  state_dict: Mapping[str, NDArray[Any]],
                  golden_inputs: Mapping[str, NDArray[Any]],
                  golden_outputs: Mapping[str, NDArray[Any]],
-                 manifest_fields: Mapping[str, Any], card: str = '') -> Bundle:
+                 manifest_fields: Mapping[str, Any], card: str = '',
+                 graphs: Mapping[str, bytes] | None = None,
+                 answers: Mapping[str, Mapping[str, NDArray[Any]]] | None = None) -> Bundle:
     """Writes a bundle as a whole or not at all, and reads it back.
 
     Args:
@@ -143,6 +160,8 @@ def write_bundle(path: str | os.PathLike[str], onnx_bytes: bytes,
         manifest_fields: ``name, task, group, tolerance, config, classes, opset, license,
             training`` as in `Manifest.from_dict`, and ``representations``, a law for each tensor.
         card: Text of ``card.md``; no such file if empty.
+        graphs: Graphs of lower precision by its name, e.g. ``'int8'``.
+        answers: Golden outputs of those graphs that are compared with their own.
 
     Raises:
         BundleError: The parts do not make a bundle that `Bundle.load` accepts.
@@ -160,6 +179,11 @@ def write_bundle(path: str | os.PathLike[str], onnx_bytes: bytes,
             {name: np.ascontiguousarray(array).reshape(np.shape(array))  # keeps scalars scalars
              for name, array in state_dict.items()}))
         np.savez_compressed(new / 'golden.npz', **arrays)  # type: ignore[arg-type]
+        for precision, graph in (graphs or {}).items():
+            (new / GRAPHS[precision]).write_bytes(graph)
+        for precision, outputs in (answers or {}).items():
+            np.savez_compressed(new / answers_of(precision), **{  # type: ignore[arg-type]
+                f'output.{name}': array for name, array in outputs.items()})
         if card:
             (new / 'card.md').write_text(card, encoding='utf-8')
         data = _manifest_dict(new, golden_inputs, golden_outputs, manifest_fields)
@@ -169,6 +193,15 @@ def write_bundle(path: str | os.PathLike[str], onnx_bytes: bytes,
             shutil.move(target, Path(scratch) / 'replaced')
         new.replace(target)
     return Bundle.load(target)
+
+
+def answers_of(precision: str) -> str:
+    """Name of the file with golden outputs of a graph's own.
+
+    >>> answers_of('int8')
+    'golden.int8.npz'
+    """
+    return f'golden.{precision}.npz'
 
 
 def seal(data: Mapping[str, Any]) -> bytes:

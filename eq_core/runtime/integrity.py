@@ -77,7 +77,8 @@ def read_arrays(path: Path, data: bytes) -> dict[str, NDArray[Any]]:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (AttributeError, EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
+    except (AttributeError, EOFError, KeyError, NotImplementedError, OSError, ValueError,
+            zipfile.BadZipFile) as error:
         raise BundleError(f'{path}: expected an npz archive, found {one_line(error)}') from error
     refuse_not_finite(path, arrays)
     return arrays
@@ -103,5 +104,5 @@ def _holds_pickle(data: bytes) -> bool:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return any(name.endswith(PICKLE_SUFFIXES) for name in archive.namelist())
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, NotImplementedError):  # or of a zip format that nobody writes
         return False

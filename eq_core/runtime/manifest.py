@@ -15,7 +15,9 @@ from eq_core.runtime.representations import representation_to_dict
 
 SCHEMA_VERSION = 1
 DTYPES = ('float32', 'float64', 'int32', 'int64')
-PRECISIONS = ('fp32', 'fp16', 'int8')
+GRAPHS: Mapping[str, str] = {'fp32': 'model.onnx', 'fp16': 'model.fp16.onnx',
+                             'int8': 'model.int8.onnx'}
+PRECISIONS = tuple(GRAPHS)
 REQUIRED_FILES = ('golden.npz', 'model.onnx', 'model.safetensors')
 LARGEST_TOLERANCE = 0.1  # beyond it, acceptance would accept anything
 

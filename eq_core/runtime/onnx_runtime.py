@@ -12,20 +12,20 @@ from eq_core.errors import BackendError
 from eq_core.runtime.backend import Artifact
 from eq_core.runtime.backend import PrepareSpec
 from eq_core.runtime.bundle import Bundle
+from eq_core.runtime.graphs import check_tensors
+from eq_core.runtime.graphs import Described
+from eq_core.runtime.graphs import opset_problems
+from eq_core.runtime.graphs import read_graph
 from eq_core.runtime.integrity import one_line
-from eq_core.runtime.manifest import Manifest
-from eq_core.runtime.manifest import TensorSpec
 from eq_core.runtime.session import Session
 
-GRAPHS = {'fp32': 'model.onnx', 'fp16': 'model.fp16.onnx', 'int8': 'model.int8.onnx'}
-NEWEST_OPSET = 20  # what DESIGN promises that every backend runs
 FATAL = 4  # log level; errors come back as exceptions, so the library need not print them too
-_TYPES = {'float32': 'tensor(float)', 'float64': 'tensor(double)',
-          'int32': 'tensor(int32)', 'int64': 'tensor(int64)'}
+_DTYPES = {'tensor(float)': 'float32', 'tensor(double)': 'float64',
+           'tensor(int32)': 'int32', 'tensor(int64)': 'int64'}
 
 
 class OnnxRuntimeBackend:
-    """Runs ``model.onnx`` with the CPU provider."""
+    """Runs the graph of the wanted precision with the CPU provider."""
 
     name = 'onnxruntime'
 
@@ -39,8 +39,7 @@ class OnnxRuntimeBackend:
 
     def supports(self, bundle: Bundle) -> list[str]:
         """Refuses operator sets that are newer than what was tried."""
-        opset = bundle.manifest.opset
-        return [f'opset {opset} is newer than {NEWEST_OPSET}'] if opset > NEWEST_OPSET else []
+        return opset_problems(bundle)
 
     def prepare(self, bundle: Bundle, spec: PrepareSpec) -> Artifact:
         """Reads the graph; ONNX Runtime optimises it quickly enough while loading.
@@ -49,11 +48,8 @@ class OnnxRuntimeBackend:
             BackendError: The bundle has no graph of this precision.
             BundleError: The graph was altered since the bundle was loaded.
         """
-        name = GRAPHS[spec.precision]
-        if name not in bundle.manifest.sha256:
-            raise BackendError(f'{bundle.path}: expected {name} for {spec.precision}, '
-                               f'found {sorted(bundle.manifest.sha256)}')
-        return Artifact(bundle, spec, bundle.read(name), {'model': name})
+        name, graph = read_graph(bundle, spec.precision)
+        return Artifact(bundle, spec, graph, {'model': name})
 
     def load(self, artifact: Artifact) -> Session:
         """Starts a session from bytes, so that no file is read that was not checked.
@@ -71,7 +67,8 @@ class OnnxRuntimeBackend:
         except Exception as error:  # the library raises several classes of its own
             raise BackendError(f'{artifact.bundle.path}: onnxruntime cannot load '
                                f'{artifact.details["model"]}: {one_line(error)}') from error
-        _check_graph(session, manifest)
+        check_tensors('inputs', manifest.inputs, map(_described, session.get_inputs()))
+        check_tensors('outputs', manifest.outputs, map(_described, session.get_outputs()))
         names = [spec.name for spec in manifest.outputs]
 
         def execute(inputs: dict[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
@@ -96,15 +93,5 @@ def session_options(threads: int) -> Any:
     return options
 
 
-def _check_graph(session: Any, manifest: Manifest) -> None:
-    for role, specs, found in (('inputs', manifest.inputs, session.get_inputs()),
-                               ('outputs', manifest.outputs, session.get_outputs())):
-        expected = {_describe(spec) for spec in specs}
-        actual = {(item.name, item.type, tuple(item.shape)) for item in found}
-        if expected != actual:
-            raise BackendError(f'{role} of the graph must be {sorted(expected, key=str)}, '
-                               f'got {sorted(actual, key=str)}')
-
-
-def _describe(spec: TensorSpec) -> tuple[str, str, tuple[int, ...]]:
-    return spec.name, _TYPES[spec.dtype], spec.shape
+def _described(item: Any) -> Described:
+    return item.name, _DTYPES.get(item.type, item.type), tuple(item.shape)

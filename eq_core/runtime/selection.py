@@ -17,20 +17,23 @@ from eq_core.runtime.backend import PrepareSpec
 from eq_core.runtime.backend import SessionOptions
 from eq_core.runtime.bundle import Bundle
 from eq_core.runtime.onnx_runtime import OnnxRuntimeBackend
+from eq_core.runtime.openvino import OpenVinoBackend
 from eq_core.runtime.session import Session
 from eq_core.runtime.tensorrt import TensorRtBackend
 from eq_core.runtime.torch_reference import TorchBackend
 
 BACKENDS: Mapping[str, Callable[[], Backend]] = {
     'onnxruntime': OnnxRuntimeBackend,
+    'openvino': OpenVinoBackend,
     'tensorrt': TensorRtBackend,
     'tensorrt_rtx': partial(TensorRtBackend, 'tensorrt_rtx'),
     'torch': TorchBackend,
 }
+DEFAULT_BACKENDS = ('openvino', 'onnxruntime')
 
 
-def open_session(bundle: Bundle, backends: Sequence[str | Backend] = ('onnxruntime',),
-                 threads: int = 1, accept: bool = True,
+def open_session(bundle: Bundle, backends: Sequence[str | Backend] = DEFAULT_BACKENDS,
+                 threads: int = 1, accept: bool = True, precision: str = 'fp32',
                  options: SessionOptions = DEFAULT_OPTIONS) -> Session:
     """Opens a bundle with the first backend that can run it rightly.
 
@@ -39,18 +42,19 @@ def open_session(bundle: Bundle, backends: Sequence[str | Backend] = ('onnxrunti
         backends: Names out of `BACKENDS`, or backends, in the order of preference.
         threads: CPU threads of one run.
         accept: Whether the model must first reproduce its golden example and its symmetry.
+        precision: One of `PRECISIONS`.
         options: What may be done: build engines, fall back.
 
     Returns:
         A session; its `notes` tell which backends were passed over and why.
 
     Raises:
-        ConfigError: A name is unknown, the list is empty, or `threads` is out of range.
+        ConfigError: A name is unknown, the list is empty, the precision is unknown, or `threads`
+            is out of range.
         BackendError: No backend can run the bundle; the text gives the reason of each.
         BundleError: The bundle was altered since it was loaded.
     """
-    spec = PrepareSpec(threads=threads, build_policy=options.build_policy,
-                       progress=options.progress)
+    spec = PrepareSpec(precision, threads, options.build_policy, options.progress)
     candidates = [_candidate(backend) for backend in _checked_list(backends)]
     notes: list[str] = []
     for backend in candidates:

@@ -28,8 +28,9 @@ from eq_core.runtime.engine_cache import Engine
 from eq_core.runtime.engine_cache import EngineCache
 from eq_core.runtime.engine_cache import key_of
 from eq_core.runtime.engine_runner import EngineRunner
+from eq_core.runtime.graphs import read_graph
 from eq_core.runtime.integrity import one_line
-from eq_core.runtime.onnx_runtime import GRAPHS
+from eq_core.runtime.manifest import GRAPHS
 from eq_core.runtime.session import Session
 
 ADAPTER_VERSION = 1  # raised when an engine has to be built anew for a reason of ours
@@ -122,7 +123,7 @@ class TensorRtBackend:
         Raises:
             BackendError: The library is missing, or there is no graph of this precision.
         """
-        return parser_errors(self._library(), bundle.read(_graph(bundle, precision)))
+        return parser_errors(self._library(), read_graph(bundle, precision)[1])
 
     def targets(self) -> list[str]:
         """Compute capabilities that can be built for without such a GPU; none but for RTX."""
@@ -144,7 +145,7 @@ class TensorRtBackend:
         engine = self._obtain(bundle, spec, self.identity(bundle, spec.precision, device),
                               device.capability, ahead)
         return Artifact(bundle, spec, engine.data, {
-            'model': _graph(bundle, spec.precision), 'gpu': device.name, 'engine_key': engine.key,
+            'model': GRAPHS[spec.precision], 'gpu': device.name, 'engine_key': engine.key,
             'engine': 'cached' if engine.cached else 'built', 'build_seconds': engine.seconds,
         }, engine.notes)
 
@@ -169,7 +170,7 @@ class TensorRtBackend:
             target: This machine's GPU, or a compute capability to build ahead of time for.
         """
         device = target if isinstance(target, Device) else None
-        name, manifest = _graph(bundle, precision), bundle.manifest
+        name, manifest = read_graph(bundle, precision)[0], bundle.manifest
         return {
             'adapter': ADAPTER_VERSION,
             'backend': {'name': self.name, 'version': str(self._library().__version__)},
@@ -241,12 +242,3 @@ class TensorRtBackend:
             raise BackendError(f'{self.name} must be {".".join(map(str, oldest))} or newer, '
                                f'got {version}')
         return self._trt
-
-
-def _graph(bundle: Bundle, precision: str) -> str:
-    """The file of a precision."""
-    name = GRAPHS[precision]
-    if name not in bundle.manifest.sha256:
-        raise BackendError(f'{bundle.path}: expected {name} for {precision}, '
-                           f'found {sorted(bundle.manifest.sha256)}')
-    return name

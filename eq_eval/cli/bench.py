@@ -14,6 +14,8 @@ from eq_eval.cli.options import Backend
 from eq_eval.cli.options import bundle_folder
 from eq_eval.cli.options import Json
 from eq_eval.cli.options import Model
+from eq_eval.cli.options import Precision
+from eq_eval.cli.options import result_name
 from eq_eval.cli.options import Threads
 
 if TYPE_CHECKING:
@@ -38,8 +40,8 @@ Quick = Annotated[bool, typer.Option(help='Fewer runs; the result is not stored.
 @app.command()
 def detector(
     model: Model = None, points: PointCount = 120_000, threads: Threads = 2,
-    backend: Backend = 'onnxruntime', seed: Seed = 0, node: Node = True, quick: Quick = False,
-    json: Json = False,
+    backend: Backend = 'onnxruntime', precision: Precision = 'fp32', seed: Seed = 0,
+    node: Node = True, quick: Quick = False, json: Json = False,
 ) -> None:
     """Measures decode, preprocess, inference, postprocess and encode of simulated scans.
 
@@ -50,19 +52,21 @@ def detector(
     from eq_perception.detection.detector import Detector
 
     bundle = bundle_folder(model)
-    opened = Detector.from_bundle(bundle, [backend], threads)
+    opened = Detector.from_bundle(bundle, [backend], threads, precision=precision)
     ros = latency.find_ros(opened.class_names)
     result = _measure(latency.detector_work(opened, ros), ros, points, seed, quick)
     result |= {'threads': threads, 'model': bundle.name} | _engine(opened.session)
     opened.session.close()
     result['node'] = _live(bundle, ros, result, points, seed, quick) if node else None
-    _finish('bench_detector', result, seed, quick, json, 'latency of the lidar detector')
+    _finish(result_name(['bench_detector'], precision), result, seed, quick, json,
+            'latency of the lidar detector')
 
 
 @app.command()
 def segmenter(
     model: Model = None, points: PointCount = 120_000, threads: Threads = 2,
-    backend: Backend = 'onnxruntime', seed: Seed = 0, quick: Quick = False, json: Json = False,
+    backend: Backend = 'onnxruntime', precision: Precision = 'fp32', seed: Seed = 0,
+    quick: Quick = False, json: Json = False,
 ) -> None:
     """Measures the same of the panoptic segmenter, and what its heads cost beside each other.
 
@@ -73,12 +77,13 @@ def segmenter(
     from eq_perception.panoptic.segmenter import Segmenter
 
     bundle = bundle_folder(model, 'panoptic_segmenter')
-    opened = Segmenter.from_bundle(bundle, [backend], threads)
+    opened = Segmenter.from_bundle(bundle, [backend], threads, precision=precision)
     ros = latency.find_ros(opened.config.detector.class_names)
     result = _measure(latency.segmenter_work(opened, ros), ros, points, seed, quick)
     result |= {'threads': threads, 'model': bundle.name} | _engine(opened.session)
     result |= shared_heads(bundle, threads, 10 if quick else 50)
-    _finish('bench_segmenter', result, seed, quick, json, 'latency of the panoptic segmenter')
+    _finish(result_name(['bench_segmenter'], precision), result, seed, quick, json,
+            'latency of the panoptic segmenter')
 
 
 @app.command()
@@ -246,7 +251,8 @@ def _measure(work: Work, ros: Ros, points: int, seed: int, quick: bool) -> dict[
 
 def _engine(session: Session) -> dict[str, Any]:
     """What ran the network."""
-    return {'backend': session.backend, 'library': session.stats()['library']}
+    return {'backend': session.backend, 'library': session.stats()['library'],
+            'precision': session.precision}
 
 
 def _finish(name: str, result: dict[str, Any], seed: int, quick: bool, json: bool, title: str

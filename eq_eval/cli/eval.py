@@ -16,6 +16,8 @@ from eq_eval.cli.options import bundle_folder
 from eq_eval.cli.options import Json
 from eq_eval.cli.options import Labels
 from eq_eval.cli.options import Model
+from eq_eval.cli.options import Precision
+from eq_eval.cli.options import result_name
 from eq_eval.cli.options import Threads
 from eq_eval.cli.options import Topic
 
@@ -45,6 +47,7 @@ def detector(
         help="Least score; the bundle's if not given.")] = None,
     backend: Backend = 'onnxruntime',
     threads: Threads = 2,
+    precision: Precision = 'fp32',
     skip_bad: Annotated[bool, typer.Option(
         '--skip-bad', '--salvage', help='Leave out damaged scans and count them.')] = False,
     name: Annotated[str | None, typer.Option(
@@ -67,7 +70,7 @@ def detector(
     from eq_perception.detection.detector import Detector
 
     bundle = bundle_folder(model)
-    opened = Detector.from_bundle(bundle, [backend], threads, score_threshold)
+    opened = Detector.from_bundle(bundle, [backend], threads, score_threshold, precision)
     if data is None:
         count = scans or (QUICK_SCANS if quick else FULL_SCANS)
         recording, stride = held_out_worlds(count, sweeps), 1
@@ -82,11 +85,11 @@ def detector(
         _rotations(step, quick, data is None), curve_scans,
         sweeps, sweeps if data is None else 1, recording.has_velocity, recording.complete)
     result = {'data': recording.name, 'kind': recording.kind, 'model': bundle.name,
-              'backend': opened.session.backend, 'sweeps': sweeps,
+              'backend': opened.session.backend, 'precision': precision, 'sweeps': sweeps,
               'score_threshold': opened.config.score_threshold,
               'group': opened.config.group} | _run(opened, recording, count, stride, asked)
     if not quick:
-        stored = name or _result_name(recording.name if data is not None else '')
+        stored = name or _result_name(recording.name if data is not None else '', precision)
         store(stored, result, ['eq', *sys.argv[1:]], SEED if data is None else None)
     emit(result if json else headline(result), json, f'lidar detector on {recording.name}')
 
@@ -118,7 +121,7 @@ def _run(opened: Any, recording: Any, count: int, stride: int, asked: Any) -> di
     return result | {'lost': len(recording.lost), 'lost_texts': recording.lost[:10]}
 
 
-def _result_name(data: str) -> str:
-    """Such as ``eval_detector_kitti_object``."""
+def _result_name(data: str, precision: str) -> str:
+    """Such as ``eval_detector_kitti_object``, and ``_int8`` behind it."""
     words = re.findall('[a-z0-9]+', data.lower())
-    return '_'.join(['eval_detector', *words])
+    return result_name(['eval_detector', *words], precision)

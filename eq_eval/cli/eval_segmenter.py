@@ -14,6 +14,8 @@ from eq_eval.cli.options import Backend
 from eq_eval.cli.options import bundle_folder
 from eq_eval.cli.options import Json
 from eq_eval.cli.options import Model
+from eq_eval.cli.options import Precision
+from eq_eval.cli.options import result_name
 from eq_eval.cli.options import Threads
 
 FULL, QUICK = (10, 100), (3, 20)    # sequences, scans of each
@@ -36,6 +38,7 @@ def segmenter(
     turn: Annotated[bool, typer.Option(help='Also compare with turned sequences.')] = True,
     backend: Backend = 'onnxruntime',
     threads: Threads = 2,
+    precision: Precision = 'fp32',
     name: Annotated[str | None, typer.Option(
         help='Name of the stored result; eval_segmenter and the data if not given.')] = None,
     quick: Annotated[bool, typer.Option(help='Few scans; the result is not stored.')] = False,
@@ -64,7 +67,7 @@ def segmenter(
     if first and data is None:
         raise typer.BadParameter('--first is of a recording and needs --data')
     bundle = bundle_folder(model, 'panoptic_segmenter')
-    opened = Segmenter.from_bundle(bundle, [backend], threads, sweeps)
+    opened = Segmenter.from_bundle(bundle, [backend], threads, sweeps, precision=precision)
     number, length = QUICK if quick else FULL
     number, length = sequences or number, scans or length
     if data is None:
@@ -81,14 +84,15 @@ def segmenter(
         task = bar.add_task(recording.name, total=len(wanted))
         result: dict[str, Any] = {
             'data': recording.name, 'kind': recording.kind, 'model': bundle.name,
-            'backend': opened.session.backend, 'sweeps': sweeps, 'odometry': odometry,
-            'threads': threads, 'group': opened.config.detector.group,
+            'backend': opened.session.backend, 'precision': precision, 'sweeps': sweeps,
+            'odometry': odometry, 'threads': threads, 'group': opened.config.detector.group,
             'first_scan': wanted.start,
         } | evaluate_segmenter(opened, islice(recording.scans(), wanted.start, wanted.stop),
                                asked, lambda done: bar.update(task, completed=done))
     if not quick:
-        store(name or _result_name('' if data is None else recording.name, wanted.start), result,
-              ['eq', *sys.argv[1:]], SEED if data is None else None)
+        stored = name or _result_name('' if data is None else recording.name, wanted.start,
+                                      precision)
+        store(stored, result, ['eq', *sys.argv[1:]], SEED if data is None else None)
     emit(result if json else _headline(result), json, f'panoptic segmenter on {recording.name}')
 
 
@@ -98,10 +102,10 @@ def _headline(result: dict[str, Any]) -> dict[str, Any]:
     return {key: rows[key] for key in (*HEADLINE, 'unavailable') if rows.get(key) is not None}
 
 
-def _result_name(data: str, first: int) -> str:
-    """Such as ``eval_segmenter_semantickitti_00_from_8``."""
+def _result_name(data: str, first: int, precision: str) -> str:
+    """Such as ``eval_segmenter_semantickitti_00_from_8``, and ``_int8`` behind it."""
     words = re.findall('[a-z0-9]+', data.lower()) + (['from', str(first)] if first else [])
-    return '_'.join(['eval_segmenter', *words])
+    return result_name(['eval_segmenter', *words], precision)
 
 
 def _refuse_seen(bundle: Path, name: str, wanted: range) -> None:

@@ -75,13 +75,14 @@ def between_errors(policy: PlanarPolicy, heightmap: HeightMap, degrees: tuple[fl
     return worst
 
 
-def verify_policy(folder: Path, backend: str, threads: int) -> dict[str, float]:
+def verify_policy(folder: Path, backend: str, threads: int, precision: str = 'fp32'
+                  ) -> dict[str, float]:
     """Measures the laws of a policy on the examples that travel with it.
 
     Returns:
         ``pick_error`` and ``place_error``, see `law_errors`.
     """
-    policy = PlanarPolicy.from_bundle(folder, [backend], threads)
+    policy = PlanarPolicy.from_bundle(folder, [backend], threads, precision)
     picture, crop = (next(iter(Bundle.load(folder / part).golden()[0].values()))[0]
                      for part in PARTS)
     pick, place = law_errors(policy, picture, crop)

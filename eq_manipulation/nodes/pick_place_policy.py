@@ -134,7 +134,7 @@ def open_policy(parameters: Parameters, options: SessionOptions) -> PlanarPolicy
     if not parameters.model_path:
         raise ConfigError("parameter 'model_path' must name the folder of a policy")
     return PlanarPolicy.from_bundle(parameters.model_path, parameters.backends, parameters.threads,
-                                    options)
+                                    parameters.precision, options)
 
 
 class PickPlacePolicyNode(InferenceNode[Parameters]):

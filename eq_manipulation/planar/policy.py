@@ -22,6 +22,7 @@ from eq_core.groups.so2_fourier import circle_angles
 from eq_core.groups.so2_fourier import circular_harmonics
 from eq_core.runtime.backend import DEFAULT_OPTIONS
 from eq_core.runtime.backend import SessionOptions
+from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_manipulation.outcome import PickPlace
 from eq_manipulation.planar.config import CROP
 from eq_manipulation.planar.config import PlanarConfig
@@ -68,15 +69,16 @@ class PlanarPolicy(TwoNetworks):
         self._basis = circular_harmonics(angle, config.frequencies).astype(np.float32)
 
     @classmethod
-    def from_bundle(cls, folder: str | Path, backends: Sequence[str] = ('onnxruntime',),
-                    threads: int = 1, options: SessionOptions = DEFAULT_OPTIONS
-                    ) -> PlanarPolicy:
+    def from_bundle(cls, folder: str | Path, backends: Sequence[str] = DEFAULT_BACKENDS,
+                    threads: int = 1, precision: str = 'fp32',
+                    options: SessionOptions = DEFAULT_OPTIONS) -> PlanarPolicy:
         """Opens the two bundles of a policy, ``scene`` and ``crop``.
 
         Args:
             folder: Folder of both.
             backends: Names of inference backends, best first.
             threads: Threads of the inference.
+            precision: Of the graphs: ``'fp32'``, or another that both bundles have.
             options: What may be done to open a session: build engines, fall back.
 
         Raises:
@@ -85,7 +87,7 @@ class PlanarPolicy(TwoNetworks):
             BackendError: No backend runs them.
         """
         config, scene, crop = open_parts(folder, (SCENE, CROP), 'planar', backends, threads,
-                                         options)
+                                         precision, options)
         return cls(PlanarConfig.from_dict(config), scene, crop)
 
     def plan(self, heightmap: HeightMap, count: int = 5) -> PickPlace:

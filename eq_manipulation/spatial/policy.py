@@ -20,6 +20,7 @@ from eq_core.geometry.voxels import VoxelGrid
 from eq_core.groups.so3_argmax import argmax
 from eq_core.runtime.backend import DEFAULT_OPTIONS
 from eq_core.runtime.backend import SessionOptions
+from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_manipulation.outcome import PickPlace
 from eq_manipulation.spatial.config import CROP
 from eq_manipulation.spatial.config import SCENE
@@ -74,15 +75,16 @@ class SpatialPolicy(TwoNetworks):
         self._lifting = lifting_set(config.lifting, config.degree)
 
     @classmethod
-    def from_bundle(cls, folder: str | Path, backends: Sequence[str] = ('onnxruntime',),
-                    threads: int = 1, options: SessionOptions = DEFAULT_OPTIONS
-                    ) -> SpatialPolicy:
+    def from_bundle(cls, folder: str | Path, backends: Sequence[str] = DEFAULT_BACKENDS,
+                    threads: int = 1, precision: str = 'fp32',
+                    options: SessionOptions = DEFAULT_OPTIONS) -> SpatialPolicy:
         """Opens the two bundles of a policy, ``scene`` and ``crop``.
 
         Args:
             folder: Folder of both.
             backends: Names of inference backends, best first.
             threads: Threads of the inference.
+            precision: Of the graphs: ``'fp32'``, or another that both bundles have.
             options: What may be done to open a session: build engines, fall back.
 
         Raises:
@@ -91,7 +93,7 @@ class SpatialPolicy(TwoNetworks):
             BackendError: No backend runs them.
         """
         config, scene, crop = open_parts(folder, (SCENE, CROP), 'spatial', backends, threads,
-                                         options)
+                                         precision, options)
         return cls(SpatialConfig.from_dict(config), scene, crop)
 
     def plan(self, voxels: VoxelGrid, count: int = 5) -> PickPlace:

@@ -99,7 +99,7 @@ def open_costs(parameters: Parameters, options: SessionOptions) -> Costs | None:
     if not parameters.model_path:
         return None
     costs = LearnedCosts.from_bundle(parameters.model_path, parameters.backends,
-                                     parameters.threads, options)
+                                     parameters.threads, parameters.precision, options)
     if costs.features != len(MAP_FEATURES):
         raise ConfigError(f'{parameters.model_path} takes {costs.features} features of a place, a '
                           f'map tells {len(MAP_FEATURES)}: {", ".join(MAP_FEATURES)}')

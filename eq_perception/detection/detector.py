@@ -23,6 +23,7 @@ from eq_core.geometry.points import Points
 from eq_core.runtime.backend import DEFAULT_OPTIONS
 from eq_core.runtime.backend import SessionOptions
 from eq_core.runtime.bundle import Bundle
+from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_core.runtime.selection import open_session
 from eq_core.runtime.session import Session
 from eq_perception.detection.config import DetectorConfig
@@ -48,8 +49,9 @@ class Detector:
         self.dropped_pillars = 0
 
     @classmethod
-    def from_bundle(cls, path: str | Path, backends: Sequence[str] = ('onnxruntime',),
+    def from_bundle(cls, path: str | Path, backends: Sequence[str] = DEFAULT_BACKENDS,
                     threads: int = 1, score_threshold: float | None = None,
+                    precision: str = 'fp32',
                     options: SessionOptions = DEFAULT_OPTIONS) -> Detector:
         """Opens a model bundle, after it has passed its acceptance test.
 
@@ -58,18 +60,20 @@ class Detector:
             backends: Names in order of preference.
             threads: Threads of the inference engine.
             score_threshold: Replaces the bundle's.
+            precision: Of the graph: ``'fp32'``, or ``'fp16'`` or ``'int8'`` if the bundle has it.
             options: What may be done to open a session: build engines, fall back.
 
         Raises:
             BundleError: The bundle is incomplete or altered.
             BackendError: No backend can run it, or it failed acceptance on all of them.
-            ConfigError: The bundle's configuration or the threshold is wrong.
+            ConfigError: The bundle's configuration, the threshold or the precision is wrong.
         """
         bundle = Bundle.load(path)
         config = DetectorConfig.from_dict(bundle.manifest.config)
         if score_threshold is not None:
             config = replace(config, score_threshold=score_threshold)
-        return cls(open_session(bundle, backends, threads, options=options), config)
+        return cls(open_session(bundle, backends, threads, precision=precision, options=options),
+                   config)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def load_detector(parameters: Parameters, options: SessionOptions) -> Detector:
     """Opens the model that the parameters name."""
     path = parameters.model_path or shared_file(SHIPPED_MODEL).parent
     return Detector.from_bundle(path, parameters.backends, parameters.threads,
-                                parameters.score_threshold or None, options)
+                                parameters.score_threshold or None, parameters.precision, options)
 
 
 class LidarDetectorNode(CloudNode[Parameters, DetectorFace]):

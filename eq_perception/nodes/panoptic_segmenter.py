@@ -106,7 +106,7 @@ def load_segmenter(parameters: Parameters, options: SessionOptions) -> Segmenter
     """Opens the model that the parameters name."""
     path = parameters.model_path or shared_file(SHIPPED_MODEL).parent
     return Segmenter.from_bundle(path, parameters.backends, parameters.threads, parameters.sweeps,
-                                 parameters.score_threshold or None, options)
+                                 parameters.score_threshold or None, parameters.precision, options)
 
 
 class PanopticSegmenterNode(CloudNode[Parameters, SegmenterFace]):

@@ -28,6 +28,7 @@ from eq_core.geometry.points import Points
 from eq_core.runtime.backend import DEFAULT_OPTIONS
 from eq_core.runtime.backend import SessionOptions
 from eq_core.runtime.bundle import Bundle
+from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_core.runtime.selection import open_session
 from eq_core.runtime.session import Session
 from eq_perception.detection.postprocess import decode
@@ -101,8 +102,9 @@ class Segmenter:
         self._past: deque[tuple[Points, NDArray[np.float64]]] = deque(maxlen=max(sweeps - 1, 0))
 
     @classmethod
-    def from_bundle(cls, path: str | Path, backends: Sequence[str] = ('onnxruntime',),
+    def from_bundle(cls, path: str | Path, backends: Sequence[str] = DEFAULT_BACKENDS,
                     threads: int = 1, sweeps: int = 1, score_threshold: float | None = None,
+                    precision: str = 'fp32',
                     options: SessionOptions = DEFAULT_OPTIONS) -> Segmenter:
         """Opens a model bundle, after it has passed its acceptance test.
 
@@ -112,12 +114,13 @@ class Segmenter:
             threads: Threads of the inference engine.
             sweeps: Scans that are stacked while poses are known, 1 to the model's `max_sweeps`.
             score_threshold: Replaces the bundle's for objects.
+            precision: Of the graph: ``'fp32'``, or ``'fp16'`` or ``'int8'`` if the bundle has it.
             options: What may be done to open a session: build engines, fall back.
 
         Raises:
             BundleError: The bundle is incomplete or altered.
             BackendError: No backend can run it, or it failed acceptance on all of them.
-            ConfigError: The bundle's configuration or the threshold is wrong.
+            ConfigError: The bundle's configuration, the threshold or the precision is wrong.
             InputError: `sweeps` is more than the model takes.
         """
         bundle = Bundle.load(path)
@@ -127,7 +130,8 @@ class Segmenter:
                                                       score_threshold=score_threshold))
         if not 1 <= sweeps <= config.detector.max_sweeps:
             raise InputError(f'sweeps must be in 1..{config.detector.max_sweeps}, got {sweeps}')
-        return cls(open_session(bundle, backends, threads, options=options), config, sweeps)
+        return cls(open_session(bundle, backends, threads, precision=precision, options=options),
+                   config, sweeps)
 
     def reset(self) -> None:
         """Forgets past scans and objects, as after a jump in time; ids are not used again."""

@@ -78,8 +78,8 @@ def test_parameter_table_in_the_comments_names_every_parameter(
 
 
 def test_arguments_are_what_the_documents_promise(repository: Path) -> None:
-    common = {'use_sim_time', 'autostart', 'build_only', 'model', 'backends', 'namespace',
-              'params_file', 'log_level'}
+    common = {'use_sim_time', 'autostart', 'build_only', 'model', 'precision', 'backends',
+              'namespace', 'params_file', 'log_level'}
     assert {name: set(options([kind])) - common for name, kind in KINDS.items()} == {
         'lidar_detector': {'input_pointcloud', 'output_objects'},
         'panoptic_segmenter': {'input_pointcloud', 'input_odometry', 'odometry_source',
@@ -123,7 +123,7 @@ def test_command_line_carries_names_parameters_and_topics() -> None:
     assert words == [
         '--ros-args', '--log-level', 'debug', '-r', '__ns:=/robot', '--params-file', 'p.yaml',
         '-p', 'use_sim_time:=false', '-p', 'autostart:=true', '-p', 'build_only:=false',
-        '-p', "model_path:=''",
+        '-p', "model_path:=''", '-p', "precision:='fp32'",
         '-p', 'backends:=[onnxruntime, torch]', '-r', '~/input/pointcloud:=/points',
         '-r', '~/output/objects:=~/output/objects']
 

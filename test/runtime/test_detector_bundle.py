@@ -52,7 +52,7 @@ def test_a_plain_network_cannot_pass_for_an_equivariant_one(
         tmp_path: Path, exported: Bundle) -> None:
     plain = export(tmp_path / 'plain', DetectorConfig.from_dict(
         {**exported.manifest.config, 'group': 'C1'}))
-    assert open_session(plain).backend == 'onnxruntime'
+    assert open_session(plain, ['onnxruntime']).backend == 'onnxruntime'
     fields = plain.fields() | {'group': {'name': 'C4', 'order': 4}}
     false = write_bundle(tmp_path / 'false', plain.read('model.onnx'), plain.weights(),
                          *plain.golden(), fields)

@@ -57,7 +57,7 @@ class FakeBackend:
 
 
 def test_onnx_runtime_runs_an_accepted_model(loaded: Bundle, tiny_inputs: Inputs) -> None:
-    with open_session(loaded) as session:
+    with open_session(loaded, ['onnxruntime']) as session:
         outputs = session.run(tiny_inputs)
         golden = loaded.golden()[1]
         assert session.backend == 'onnxruntime' and session.notes == []
@@ -184,7 +184,7 @@ def test_inputs_need_not_be_contiguous(loaded: Bundle, tiny_inputs: Inputs) -> N
 def test_a_failure_of_the_library_is_one_line(loaded: Bundle, tiny_inputs: Inputs) -> None:
     tiny_inputs['pillar_index'][0] = 1000  # no such pillar: Gather refuses it
     with pytest.raises(BackendError, match='onnxruntime failed') as caught:
-        open_session(loaded).run(tiny_inputs)
+        open_session(loaded, ['onnxruntime']).run(tiny_inputs)
     assert '\n' not in str(caught.value)
 
 
@@ -227,7 +227,7 @@ def test_threads_out_of_range_are_refused(loaded: Bundle, threads: Any) -> None:
 def test_a_missing_library_is_a_reason(loaded: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, 'onnxruntime', None)
     with pytest.raises(BackendError, match='onnxruntime cannot be imported'):
-        open_session(loaded)
+        open_session(loaded, ['onnxruntime'])
 
 
 @pytest.mark.parametrize(('change', 'text'), [

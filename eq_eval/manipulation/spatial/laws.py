@@ -78,13 +78,14 @@ def law_errors(policy: SpatialPolicy, picture: Float, crop: Float, count: int = 
     return LawErrors(*(float(each) for each in worst))
 
 
-def verify_spatial(folder: Path, backend: str, threads: int) -> dict[str, float]:
+def verify_spatial(folder: Path, backend: str, threads: int, precision: str = 'fp32'
+                   ) -> dict[str, float]:
     """Measures the laws of a policy on the examples that travel with it, at some turns.
 
     Returns:
         ``pick_error`` and ``place_error``, see `LawErrors`.
     """
-    policy = SpatialPolicy.from_bundle(folder, [backend], threads)
+    policy = SpatialPolicy.from_bundle(folder, [backend], threads, precision)
     picture, crop = (next(iter(Bundle.load(folder / part).golden()[0].values()))[0]
                      for part in PARTS)
     found = law_errors(policy, picture, crop, 6)
