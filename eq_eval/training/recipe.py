@@ -194,7 +194,7 @@ class SpatialRecipe(TrainingRecipe):
     demos: int = 10
     aside: float = .012
     kept: float = .5
-    hidden: float = .3
+    hidden: float = 0.
     brightness: float = .2
     tint: float = .1
     coarse: int = 4
