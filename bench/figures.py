@@ -206,7 +206,7 @@ def policies() -> str:
 def spatial() -> str:
     """Spatial policies on the tasks that have been run."""
     rows = []
-    for task in ('mug-on-rack', 'peg-in-tilted-hole'):
+    for task in ('mug-on-rack', 'peg-in-tilted-hole', 'plate-in-rack'):
         found = _record(f'bench_spatial_{task.replace("-", "_")}_any_same')
         if found is not None:
             rows.append([task, *(f'{found[key]:.0f} / {found[f"{key}_strict"]:.0f}'
