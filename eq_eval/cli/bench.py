@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from eq_eval.latency import Ros
     from eq_eval.latency import Work
 
+EMBEDDED = 'onnxruntime'     # default of the benches, as it is there on every machine
 QUICK = (100, 20., 3)   # runs, time limit [s], clouds
 FULL = (500, 600., 12)
 LIVE_SCANS = (60, 600)       # quick, full
@@ -40,13 +41,14 @@ Quick = Annotated[bool, typer.Option(help='Fewer runs; the result is not stored.
 @app.command()
 def detector(
     model: Model = None, points: PointCount = 120_000, threads: Threads = 2,
-    backend: Backend = 'onnxruntime', precision: Precision = 'fp32', seed: Seed = 0,
+    backend: Backend = EMBEDDED, precision: Precision = 'fp32', seed: Seed = 0,
     node: Node = True, quick: Quick = False, json: Json = False,
 ) -> None:
     """Measures decode, preprocess, inference, postprocess and encode of simulated scans.
 
     Then the live node, in its own process: from publishing a cloud to hearing the answer, time to
-    start, memory. A full run is stored in bench/results/bench_detector.json.
+    start, memory. A full run is stored in bench/results/bench_detector.json, with backend and
+    precision in the name where they are not the usual ones.
     """
     from eq_eval import latency
     from eq_perception.detection.detector import Detector
@@ -57,15 +59,15 @@ def detector(
     result = _measure(latency.detector_work(opened, ros), ros, points, seed, quick)
     result |= {'threads': threads, 'model': bundle.name} | _engine(opened.session)
     opened.session.close()
-    result['node'] = _live(bundle, ros, result, points, seed, quick) if node else None
-    _finish(result_name(['bench_detector'], precision), result, seed, quick, json,
-            'latency of the lidar detector')
+    result['node'] = _live(bundle, precision, ros, result, points, seed, quick) if node else None
+    name = result_name(['bench_detector', *_other(backend)], precision)
+    _finish(name, result, seed, quick, json, 'latency of the lidar detector')
 
 
 @app.command()
 def segmenter(
     model: Model = None, points: PointCount = 120_000, threads: Threads = 2,
-    backend: Backend = 'onnxruntime', precision: Precision = 'fp32', seed: Seed = 0,
+    backend: Backend = EMBEDDED, precision: Precision = 'fp32', seed: Seed = 0,
     quick: Quick = False, json: Json = False,
 ) -> None:
     """Measures the same of the panoptic segmenter, and what its heads cost beside each other.
@@ -82,8 +84,8 @@ def segmenter(
     result = _measure(latency.segmenter_work(opened, ros), ros, points, seed, quick)
     result |= {'threads': threads, 'model': bundle.name} | _engine(opened.session)
     result |= shared_heads(bundle, threads, 10 if quick else 50)
-    _finish(result_name(['bench_segmenter'], precision), result, seed, quick, json,
-            'latency of the panoptic segmenter')
+    name = result_name(['bench_segmenter', *_other(backend)], precision)
+    _finish(name, result, seed, quick, json, 'latency of the panoptic segmenter')
 
 
 @app.command()
@@ -195,8 +197,8 @@ def spatial(
     _finish(name, result, 0, quick, json, f'spatial pick and place, {task}')
 
 
-def _live(bundle: Path, ros: Ros, result: dict[str, Any], points: int, seed: int, quick: bool,
-          ) -> dict[str, Any] | None:
+def _live(bundle: Path, precision: str, ros: Ros, result: dict[str, Any], points: int, seed: int,
+          quick: bool) -> dict[str, Any] | None:
     """Measures the live node; says in the notes of the result why not, where it cannot."""
     from tempfile import TemporaryDirectory
 
@@ -218,7 +220,8 @@ def _live(bundle: Path, ros: Ros, result: dict[str, Any], points: int, seed: int
 
     clouds = latency.make_clouds((QUICK if quick else FULL)[2], points, seed, ros)
     options = ReplayOptions(bundle, parameters={
-        'threads': str(result['threads']), 'backends': f'[{result["backend"]}]', **LIVE})
+        'threads': str(result['threads']), 'backends': f'[{result["backend"]}]',
+        'precision': precision, **LIVE})
     scans = LIVE_SCANS[not quick]
     with TemporaryDirectory() as folder, Progress(console=console) as bar:
         running = bar.add_task('live node', total=scans)
@@ -247,6 +250,11 @@ def _measure(work: Work, ros: Ros, points: int, seed: int, quick: bool) -> dict[
                                  lambda done: bar.update(running, completed=done))
     return result | {'points': points, 'clouds': [cloud.origin for cloud in clouds],
                      'notes': list(ros.notes)}
+
+
+def _other(backend: str) -> list[str]:
+    """What the name of a result says of the backend: nothing of the embedded default."""
+    return [backend] * (backend != EMBEDDED)
 
 
 def _engine(session: Session) -> dict[str, Any]:
