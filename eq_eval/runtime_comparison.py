@@ -31,7 +31,7 @@ from eq_core.runtime.selection import open_session
 from eq_eval.operations import gmac
 
 Arrays = Mapping[str, NDArray[Any]]
-BASE = OnnxRuntimeBackend.name
+BASE = OnnxRuntimeBackend().name
 ROOFLINE = 'convolution'                # the large convolution that tells what can be reached
 ROOFLINE_SHAPE = (256, 96, 96)          # channels in and out, rows, columns; 3 x 3 kernel
 WARM_UP = 1                             # rounds that are not counted

@@ -24,7 +24,7 @@ from eq_ros.lifecycle_node import ManagedNode
 from eq_ros.lifecycle_node import NodeParameters
 from eq_ros.parameters import parameter
 
-GPU_BACKENDS = ('tensorrt', 'tensorrt_rtx')
+GPU_BACKENDS = ('tensorrt', 'tensorrt_rtx', 'onnxruntime_cuda')
 TELL_PERIOD = 1.  # between two reports of how far a build has come [s]
 
 

@@ -1,7 +1,8 @@
-"""ONNX Runtime on the CPU: the embedded default."""
+"""ONNX Runtime: on the CPU the embedded default, on NVIDIA GPUs where its package is for them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 import time
 from typing import Any
@@ -24,17 +25,33 @@ _DTYPES = {'tensor(float)': 'float32', 'tensor(double)': 'float64',
            'tensor(int32)': 'int32', 'tensor(int64)': 'int64'}
 
 
-class OnnxRuntimeBackend:
-    """Runs the graph of the wanted precision with the CPU provider."""
+# Backend -> provider and its options. Sums of TF32 are too coarse for the symmetry in fp32.
+PROVIDERS: Mapping[str, tuple[str, dict[str, str]]] = {
+    'onnxruntime': ('CPUExecutionProvider', {}),
+    'onnxruntime_cuda': ('CUDAExecutionProvider', {'use_tf32': '0'})}
 
-    name = 'onnxruntime'
+
+class OnnxRuntimeBackend:
+    """Runs the graph of the wanted precision with one provider, and with no other."""
+
+    def __init__(self, name: str = 'onnxruntime') -> None:
+        """Chooses the provider; nothing is imported before it is needed.
+
+        Args:
+            name: One of `PROVIDERS`.
+        """
+        self.name = name
+        self.provider, self._options = PROVIDERS[name]
 
     def available(self) -> tuple[bool, str]:
-        """Whether onnxruntime can be imported."""
+        """Whether onnxruntime can be imported, and was built for this provider."""
         try:
-            import onnxruntime  # noqa: F401
+            import onnxruntime
         except ImportError as error:
             return False, f'onnxruntime cannot be imported: {one_line(error)}'
+        known = onnxruntime.get_available_providers()
+        if self.provider not in known:
+            return False, f'onnxruntime has no {self.provider}, only {", ".join(known)}'
         return True, ''
 
     def supports(self, bundle: Bundle) -> list[str]:
@@ -55,7 +72,8 @@ class OnnxRuntimeBackend:
         """Starts a session from bytes, so that no file is read that was not checked.
 
         Raises:
-            BackendError: The graph is malformed, or its tensors are not the manifest's.
+            BackendError: The graph is malformed, its tensors are not the manifest's, or the
+                provider cannot start.
         """
         import onnxruntime
         manifest = artifact.bundle.manifest
@@ -63,10 +81,14 @@ class OnnxRuntimeBackend:
         try:
             session = onnxruntime.InferenceSession(
                 artifact.payload, session_options(artifact.spec.threads),
-                providers=['CPUExecutionProvider'])
+                providers=[(self.provider, self._options)])
         except Exception as error:  # the library raises several classes of its own
             raise BackendError(f'{artifact.bundle.path}: onnxruntime cannot load '
                                f'{artifact.details["model"]}: {one_line(error)}') from error
+        # A provider that cannot start leaves its place to the CPU, and says so in a log alone.
+        if session.get_providers()[0] != self.provider:
+            raise BackendError(f'{self.provider} could not be started, only '
+                               f'{", ".join(session.get_providers())}')
         check_tensors('inputs', manifest.inputs, map(_described, session.get_inputs()))
         check_tensors('outputs', manifest.outputs, map(_described, session.get_outputs()))
         names = [spec.name for spec in manifest.outputs]

@@ -24,6 +24,7 @@ from eq_core.runtime.torch_reference import TorchBackend
 
 BACKENDS: Mapping[str, Callable[[], Backend]] = {
     'onnxruntime': OnnxRuntimeBackend,
+    'onnxruntime_cuda': partial(OnnxRuntimeBackend, 'onnxruntime_cuda'),
     'openvino': OpenVinoBackend,
     'tensorrt': TensorRtBackend,
     'tensorrt_rtx': partial(TensorRtBackend, 'tensorrt_rtx'),
