@@ -238,8 +238,8 @@ def latencies() -> str:
             share = found.get('network_share')
             rows.append([node, f'**{found["p50_ms"]:.0f}**', f'{found["p99_ms"]:.0f}', stages,
                          '-' if share is None else f'{share:.0%}'])
-    head = ['Whole node path, 120 000 points, 2 threads, fp32, ONNX Runtime if not said [ms]', 'p50', 'p99',
-            'stages (p50)', 'in the network']
+    head = ['Whole node path, 120 000 points, 2 threads, fp32, ONNX Runtime if not said [ms]',
+            'p50', 'p99', 'stages (p50)', 'in the network']
     return _table(head, rows) if rows else ''
 
 
