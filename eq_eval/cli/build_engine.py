@@ -11,9 +11,11 @@ import typer
 
 from eq_eval.cli.options import Json
 
+OLDEST_AHEAD = (8, 0)   # Turing, which is older, lacks products of matrices in fp32
+
 CapabilityOption = Annotated[list[str] | None, typer.Option(
     '--compute-capability', help='GPU to build for, such as 8.6; may be repeated. TensorRT-RTX '
-    "only; needs no GPU here. This machine's GPU if not given.")]
+    "only; needs no GPU here. If not given this machine's GPU, or without one all from 8.0 on.")]
 
 
 def build_engine(
@@ -55,7 +57,8 @@ def build_engines(path: Path, backend: str, spec: Any, capabilities: Sequence[st
         path: Folder of a bundle, or of a policy whose parts are bundles.
         backend: ``'tensorrt'`` or ``'tensorrt_rtx'``.
         spec: Precision, policy and progress.
-        capabilities: GPUs to build for; this machine's if empty.
+        capabilities: GPUs to build for; if empty this machine's, or where it has none all of
+            `OLDEST_AHEAD` or newer that can be built for without.
         out: Where the engines go.
 
     Returns:
@@ -90,7 +93,7 @@ def build_engines(path: Path, backend: str, spec: Any, capabilities: Sequence[st
             continue
         unsupported += list(nodes)
         problems += [f'{part}: {text}' for text in nodes.values()]
-        for target in ([] if nodes else capabilities or ['']):
+        for target in ([] if nodes else capabilities or _targets(builder)):
             try:
                 engines.append(_build(builder, bundle, spec, target, part))
             except BackendError as error:
@@ -100,6 +103,15 @@ def build_engines(path: Path, backend: str, spec: Any, capabilities: Sequence[st
             'seconds': sum(engine['seconds'] for engine in engines),
             'bytes': sum(engine['bytes'] for engine in engines),
             'key': engines[0]['key'] if len(engines) == 1 else None, 'engines': engines}
+
+
+def _targets(builder: Any) -> list[str]:
+    """This machine's GPU, told by an empty text, or else those that need none to be built for."""
+    if builder.available()[0]:
+        return ['']
+    ahead = [each for each in builder.targets()
+             if tuple(map(int, each.split('.'))) >= OLDEST_AHEAD]
+    return ahead or ['']
 
 
 def _build(builder: Any, bundle: Any, spec: Any, target: str, part: Path) -> dict[str, Any]:
@@ -113,9 +125,7 @@ def _build(builder: Any, bundle: Any, spec: Any, target: str, part: Path) -> dic
     else:
         usable, reason = builder.available()
         if not usable:
-            ahead = builder.targets()
-            raise BackendError(reason + (f'; --compute-capability builds without one, for '
-                                         f'{", ".join(ahead)}' if ahead else ''))
+            raise BackendError(reason)
         artifact = builder.prepare(bundle, spec)
         details = artifact.details
         key, cached = details['engine_key'], details['engine'] == 'cached'

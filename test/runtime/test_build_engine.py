@@ -81,9 +81,14 @@ def test_nodes_that_are_unknown_are_named(
     assert 'ScatterND' in result['problems'][0]
 
 
+def test_without_a_gpu_all_are_built_for_that_need_none(
+        faults: set[str], loaded: Bundle, tmp_path: Path) -> None:
+    code, result = run(loaded.path, '--out', tmp_path / 'out')
+    assert code == 0 and [each['target'] for each in result['engines']] == ['8.6']
+
+
 @pytest.mark.parametrize(('words', 'reason'), [
     (('--backend', 'tensorrt'), 'tensorrt is not installed'),
-    ((), '--compute-capability builds without one, for 7.5, 8.6'),
     (('--precision', 'fp16', '--compute-capability', '8.6'), 'expected model.fp16.onnx')])
 def test_what_cannot_be_done_here_is_said(
         faults: set[str], loaded: Bundle, tmp_path: Path, words: tuple[str, ...], reason: str
