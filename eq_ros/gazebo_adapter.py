@@ -29,12 +29,11 @@ from eq_ros.messages import PointCloud2
 from eq_ros.messages import pointcloud2
 from eq_ros.messages import PoseStamped
 from eq_ros.messages import TFMessage
-from eq_ros.messages import TransformStamped
 from eq_ros.messages import Twist
 from eq_ros.messages import vision_msgs
 from eq_ros.pointcloud2 import encode
 from eq_ros.poses import SECOND
-from eq_ros.poses import StampedPose
+from eq_ros.tf_buffer import transform_message
 
 Double = NDArray[np.float64]
 
@@ -64,7 +63,8 @@ class GazeboAdapter:
         self._goal = node.create_publisher(PoseStamped, '/goal_pose', qos.result())
         self._static = node.create_publisher(TFMessage, '/tf_static', qos.latched())
         self._static.publish(TFMessage(transforms=[
-            _transform(parent, child, pose, 0) for (parent, child), pose in frames.items()]))
+            transform_message(parent, child, pose, 0)
+            for (parent, child), pose in frames.items()]))
         self._map = node.create_publisher(OccupancyGrid, '/map', qos.latched())
         self._map.publish(map_message(world))
         node.create_subscription(Twist, '/cmd_vel', self._on_command, qos.result())
@@ -84,7 +84,7 @@ class GazeboAdapter:
             stamp: Simulated time [ns].
         """
         self._clock.publish(Clock(clock=header('', stamp).stamp))
-        moved = _transform('odom', 'base_link', pose, stamp)
+        moved = transform_message('odom', 'base_link', pose, stamp)
         message = Odometry(header=moved.header, child_frame_id='base_link')
         place, at = message.pose.pose.position, moved.transform.translation
         place.x, place.y, place.z = at.x, at.y, at.z
@@ -125,12 +125,3 @@ class GazeboAdapter:
             (each.results[0].hypothesis.class_id, each.results[0].hypothesis.score,
              np.array([each.bbox.center.position.x, each.bbox.center.position.y,
                        each.bbox.center.position.z])) for each in message.detections]))
-
-
-def _transform(parent: str, child: str, pose: Double, stamp: int) -> TransformStamped:
-    found = StampedPose.from_matrix(pose, stamp)
-    message = TransformStamped(header=header(parent, stamp), child_frame_id=child)
-    at, turn = message.transform.translation, message.transform.rotation
-    at.x, at.y, at.z = found.position.tolist()
-    turn.x, turn.y, turn.z, turn.w = found.quaternion.tolist()
-    return message

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dataclasses import replace
 
 from eq_core.errors import ConfigError
+from eq_core.runtime.selection import DEFAULT_BACKENDS
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _common(model: str) -> tuple[Argument, ...]:
         Argument('model', '', model, 'model_path'),
         Argument('precision', 'fp32', 'Of the graph: fp32, or fp16 or int8 if the model has it',
                  'precision'),
-        Argument('backends', '[openvino, onnxruntime]',
+        Argument('backends', f'[{", ".join(DEFAULT_BACKENDS)}]',
                  'Inference backends in order of preference', 'backends', list, shared=True))
 
 

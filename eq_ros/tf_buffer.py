@@ -31,6 +31,24 @@ Array = NDArray[np.float64]
 DEPTH = 100  # of the subscriptions, as in tf2
 
 
+def transform_message(parent: str, child: str, matrix: NDArray[np.float64], stamp: int
+                      ) -> TransformStamped:
+    """A transform as a message.
+
+    Args:
+        parent: Frame that the transform leads to.
+        child: Frame that it leads from.
+        matrix: (4, 4) parent <- child.
+        stamp: Time of it [ns].
+    """
+    pose = StampedPose.from_matrix(matrix, stamp)
+    message = TransformStamped(header=header(parent, stamp), child_frame_id=child)
+    moved, turned = message.transform.translation, message.transform.rotation
+    moved.x, moved.y, moved.z = pose.position.tolist()
+    turned.x, turned.y, turned.z, turned.w = pose.quaternion.tolist()
+    return message
+
+
 class TransformException(TransformError):
     """Base of what a lookup can raise."""
 
@@ -129,12 +147,7 @@ class Buffer:
         with self._lock:
             to_root, from_root = self._paths(target_frame, source_frame)
             matrix = np.linalg.inv(self._compose(to_root, stamp)) @ self._compose(from_root, stamp)
-        pose = StampedPose.from_matrix(matrix, stamp)
-        message = TransformStamped(header=header(target_frame, stamp), child_frame_id=source_frame)
-        moved, turned = message.transform.translation, message.transform.rotation
-        moved.x, moved.y, moved.z = pose.position.tolist()
-        turned.x, turned.y, turned.z, turned.w = pose.quaternion.tolist()
-        return message
+        return transform_message(target_frame, source_frame, matrix, stamp)
 
     def can_transform(self, target_frame: str, source_frame: str, time: Time) -> bool:
         """Whether `lookup_transform` would answer."""
