@@ -51,7 +51,7 @@ def test_without_ros_the_live_part_is_left_out_and_said_so(
     monkeypatch.setattr(environment, 'find_spec', lambda name: None)
     result = {'notes': []}
     ros = latency.Ros(lambda cloud: cloud, None, ())
-    assert bench._live(Path('models/lidar_detector'), ros, result, 10, 0, True) is None
+    assert bench._live(Path('models/lidar_detector'), 'fp32', ros, result, 10, 0, True) is None
     assert len(result['notes']) == 1 and 'no ROS 2' in result['notes'][0]
 
 
