@@ -38,7 +38,7 @@ def check_installed(prefix: Path, repository: Path) -> None:
     assert (prefix / MARKER).is_file()
     assert (prefix / 'share/eq_stack/package.xml').is_file()
     for node in ('graph_planner', 'lidar_detector', 'panoptic_segmenter', 'path_follower',
-                 'pick_place_policy'):
+                 'pick_place_policy', 'semantic_costmap'):
         assert os.access(prefix / 'lib/eq_stack' / node, os.X_OK)
     for folder in ('config', 'gazebo', 'launch', 'models'):
         for path in (repository / folder).rglob('*'):
@@ -67,7 +67,7 @@ def test_pip_install(sources: Path, repository: Path, tmp_path: Path) -> None:
     check_installed(tmp_path, repository)
     site = next(tmp_path.rglob('eq_core')).parent
     for script in ('eq', 'graph_planner', 'lidar_detector', 'panoptic_segmenter',
-                   'path_follower', 'pick_place_policy'):
+                   'path_follower', 'pick_place_policy', 'semantic_costmap'):
         assert os.access(tmp_path / 'bin' / script, os.X_OK)
     shown = subprocess.run([tmp_path / 'bin' / 'eq', '--help'], capture_output=True, text=True,
                            env={**os.environ, 'PYTHONPATH': str(site)}, check=True)
