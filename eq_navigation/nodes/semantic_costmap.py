@@ -1,4 +1,4 @@
-"""The node `semantic_costmap`: labelled points and odometry in, map out. The maths is elsewhere."""
+"""The node `semantic_costmap`: labelled points and odometry in, maps out."""
 
 from __future__ import annotations
 
