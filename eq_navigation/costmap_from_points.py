@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import label
 
 from eq_core.errors import ConfigError
 from eq_core.errors import InputError
@@ -42,6 +43,8 @@ class CostmapConfig:
         ignored_ids: Ids of classes that say nothing: outliers.
         min_obstacle_height: Lower points are no obstacles, measured from the ground below [m].
         max_obstacle_height: Higher ones neither; the robot fits below [m].
+        minimal_group_size: Fewer points of one scan in cells that touch each other mark nothing:
+            drops of rain and echoes of nothing.
         obstacle_max_range: Points farther from the sensor mark nothing [m].
         raytrace_max_range: Rays clear nothing beyond [m].
     """
@@ -54,6 +57,7 @@ class CostmapConfig:
     ignored_ids: tuple[int, ...] = (1,)
     min_obstacle_height: float = .2
     max_obstacle_height: float = 2.
+    minimal_group_size: int = 3
     obstacle_max_range: float = 40.
     raytrace_max_range: float = 45.
 
@@ -71,6 +75,9 @@ class CostmapConfig:
         if not 0 <= self.min_obstacle_height < self.max_obstacle_height:
             raise ConfigError('expected 0 <= min_obstacle_height < max_obstacle_height, got '
                               f'{self.min_obstacle_height} and {self.max_obstacle_height}')
+        if self.minimal_group_size < 1:
+            raise ConfigError('minimal_group_size must be at least 1, got '
+                              f'{self.minimal_group_size}')
         if len(self.ground_ids) != len(self.ground_costs):
             raise ConfigError(f'{len(self.ground_ids)} ground_ids need as many ground_costs, got '
                               f'{len(self.ground_costs)}')
@@ -223,7 +230,12 @@ class Costmap:
         # Without any ground nothing is known of heights, and everything may be in the way.
         blocks = np.isnan(above) | ((above >= self.config.min_obstacle_height)
                                     & (above <= self.config.max_obstacle_height))
-        np.maximum.at(self._top.reshape(-1), index[blocks], height[blocks])
+        index, height = index[blocks], height[blocks]
+        count = np.bincount(index, minlength=level.size).reshape(level.shape)
+        group = label(count > 0, np.ones((3, 3)))[0]
+        size = np.bincount(group.ravel(), count.ravel())[group.ravel()[index]]
+        enough = size >= self.config.minimal_group_size
+        np.maximum.at(self._top.reshape(-1), index[enough], height[enough])
 
     def _clear_along_rays(self, points: Double, sensor: Double, level: Double) -> None:
         """Frees cells that rays pass where the robot would be, below the top of what stood there.

@@ -81,6 +81,9 @@ class Parameters(NodeParameters):
         minimum=0., maximum=100.)
     max_obstacle_height: float = parameter(
         DEFAULT.max_obstacle_height, 'Higher ones neither [m]', minimum=.01, maximum=100.)
+    minimal_group_size: int = parameter(
+        DEFAULT.minimal_group_size, 'Fewer points in cells that touch mark nothing', minimum=1,
+        maximum=1000)
     obstacle_max_range: float = parameter(
         DEFAULT.obstacle_max_range, 'Points farther from the sensor mark nothing [m]',
         minimum=.1, maximum=1000.)

@@ -62,8 +62,9 @@ def test_turning_points_and_sensor_by_90_degrees_turns_the_grid_exactly(seed: in
     rng = np.random.default_rng(seed)
     here, there = Costmap(CONFIG), Costmap(CONFIG)
     for _ in range(3):
-        xyz = rng.uniform((-15, -15, -.5), (15, 15, 3.), (300, 3))
-        semantic = rng.choice([ROAD, SIDEWALK, CAR, BUILDING, 1], 300)
+        centres = rng.uniform((-15, -15, -.5), (15, 15, 3.), (90, 3))
+        xyz = (centres[:, None] + rng.normal(0, .3, (90, 4, 3))).reshape(-1, 3)
+        semantic = np.repeat(rng.choice([ROAD, SIDEWALK, CAR, BUILDING, 1], 90), 4)
         sensor = np.array([*rng.uniform(-4, 4, 2), 1.7])
         here.update(xyz, semantic, sensor)
         there.update(xyz[:, [1, 0, 2]] * (-1, 1, 1), semantic, sensor[[1, 0, 2]] * (-1, 1, 1))
@@ -140,6 +141,13 @@ def test_the_window_follows_the_sensor_and_forgets_what_leaves_it() -> None:
         costmap.to_map('odom', 1)
 
 
+def test_single_points_in_the_air_mark_nothing_and_groups_of_them_do() -> None:
+    drops = np.array([[3.1, .1, 1.], [3.1, .1, 1.1]]), np.array([CAR, CAR])
+    group = np.array([[3.1, .1, 1.], [3.6, .1, 1.1], [4.1, .6, 1.2]]), np.array([CAR] * 3)
+    assert (seen(joined(plane(), drops)).cells < 100).all()
+    assert (seen(joined(plane(), group)).cells == 100).sum() == 3
+
+
 def test_outliers_say_nothing_and_bad_input_is_named() -> None:
     assert (seen((np.array([[3., 0., 1.]]), np.array([1]))).cells == -1).all()
     for xyz, semantic, text in ((np.zeros((3, 2)), np.zeros(3), 'points must be'),
@@ -148,6 +156,7 @@ def test_outliers_say_nothing_and_bad_input_is_named() -> None:
         with pytest.raises(InputError, match=text):
             seen((xyz, semantic))
     for changes in ({'resolution': 0.}, {'width': .1}, {'max_obstacle_height': .1},
+                    {'minimal_group_size': 0},
                     {'ground_costs': (0,)}, {'ground_ids': (40,), 'ground_costs': (100,)}):
         with pytest.raises(ConfigError):
             CostmapConfig(**changes)
