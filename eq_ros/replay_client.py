@@ -171,6 +171,11 @@ class ReplayClient:
         known = self.balance.details.get('odometry_until')
         return bool(known) and float(known or 0) > stamp / 1e9 - 1e-3  # told to the millisecond
 
+    @property
+    def odometry_listeners(self) -> int:
+        """How many subscriptions the odometry has right now."""
+        return 0 if self._odometry is None else int(self._odometry.get_subscription_count())
+
     def _is_heard(self) -> bool:
         """Whether the node listens to all that it will be told, and has been heard."""
         odometry = self._odometry is None or self._odometry.get_subscription_count() > 0

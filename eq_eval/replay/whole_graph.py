@@ -64,7 +64,8 @@ from eq_ros.node_kinds import values_of
 
 POINTS, ODOMETRY = '/points', '/odometry'
 LABELLED, MAP = f'/{SEGMENTER.name}/output/pointcloud', f'/{COSTMAP.name}/output/map'
-PATIENCE = 60.          # for each answer [s]
+PATIENCE = 60.          # for each answer of planner and policy [s]
+MAP_PATIENCE = 10.      # for each map [s]
 ROBOT_RADIUS = .6       # [m]
 SECOND = 10**9
 
@@ -230,18 +231,21 @@ class _Graph:
             process.check()
 
     def wait_until_active(self, timeout: float) -> None:
-        """Waits until every node is active, and all who want clouds hear us."""
+        """Waits until all are active and know each other: what is sent before is lost."""
         for client in self.clients.values():
             client.wait_until_active(timeout, self.check)
-        player = self.clients[DETECTOR].player
+        segmenter, player = self.clients[SEGMENTER], self.clients[DETECTOR].player
         self.clients[DETECTOR].wait(lambda: player.listeners > 1, timeout)
+        if COSTMAP in self.clients:
+            segmenter.wait(lambda: segmenter.odometry_listeners > 1 and int(
+                segmenter.balance.details.get('listeners', 0)) > 1, timeout)
 
     def await_map(self, scan: Played, dropped: int) -> None:
         """Waits until the costmap has dealt with what the segmenter made of a scan."""
         if COSTMAP in self.clients and self.answers[SEGMENTER].count(scan.stamp):
             client = self.clients[COSTMAP]
             client.wait(lambda: self.maps.stamp >= scan.stamp
-                        or client.balance.num_dropped > dropped, PATIENCE)
+                        or client.balance.num_dropped > dropped, MAP_PATIENCE)
             self.check()
 
     def tell_place(self, scan: Played) -> None:
@@ -342,14 +346,15 @@ def _costmap_run(graph: _Graph, segmenter: ReplayRun) -> CostmapRun:
     """Waits until the costmap's books cover all that the segmenter has said, and reads them."""
     client, maps = graph.clients[COSTMAP], graph.maps
     client.wait(lambda: client.balance.received >= segmenter.published
-                and client.balance.in_flight == 0, PATIENCE)
+                and client.balance.in_flight == 0, MAP_PATIENCE)
     balance = graph.balance(COSTMAP)
     world = None if maps.newest is None else decode_map(maps.newest)
     cells = np.zeros(0) if world is None else world.cells
     return CostmapRun(world, {
         'received': balance.received, 'published': balance.published,
         'dropped': dict(balance.dropped), 'in_flight': balance.in_flight,
-        'accounted': balance.balanced and balance.received == segmenter.published
+        'lost_in_transport': segmenter.published - balance.received,
+        'accounted': balance.balanced and balance.received <= segmenter.published
         and maps.count == balance.published,
         'cells': int(cells.size), 'known': int((cells >= 0).sum()),
         'lethal': int((cells >= 100).sum()),
