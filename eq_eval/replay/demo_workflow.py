@@ -22,6 +22,7 @@ from eq_eval.replay.summary import summarize
 from eq_eval.replay.whole_graph import GraphRun
 from eq_eval.replay.whole_graph import Parts
 from eq_eval.replay.whole_graph import play_graph
+from eq_eval.replay.whole_graph import ROBOT_RADIUS
 from eq_eval.replay.workflow import make_room
 from eq_eval.report.demo import DemoInputs
 from eq_eval.report.demo import write_demo
@@ -35,6 +36,8 @@ UNITS = {'lidar_detector': 'clouds', 'panoptic_segmenter': 'clouds',
          'semantic_costmap': 'labelled clouds', 'graph_planner': 'goals',
          'pick_place_policy': 'questions'}
 BALANCE = ('received', 'published', 'dropped', 'in_flight', 'accounted')
+PLANNING_NOTE = (f'The planner keeps {ROBOT_RADIUS:g} m away from what is in the way or unknown, '
+                 'and from ground that costs more than parking, as a car would.')
 # Topics that every node has, or that are there for debugging
 ORDINARY = ('/clock', '/diagnostics', '/parameter_events', '/rosout', '/tf', '/tf_static')
 ORDINARY_ENDS = ('/debug/markers', '/output/label_info')
@@ -113,7 +116,7 @@ def run_demo(job: DemoJob, progress: Progress = lambda done, total, text: None) 
     inputs = report_inputs(
         source.recording, run.detection, detector, result, job.command, result['damages'],
         scores.text if scores else '', rotation, panoptic,
-        planning_section(run.planning) if run.planning else None,
+        planning_section(run.planning, PLANNING_NOTE) if run.planning else None,
         pick_place_section(run.pick_place) if run.pick_place else None)
     pages = write_demo(job.out, DemoInputs(
         inputs, result['nodes'], UNITS, drawn_nodes(result['nodes'], run), topics, left_out))

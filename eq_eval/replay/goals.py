@@ -10,12 +10,13 @@ from eq_navigation.cells import Cells
 
 DRIVABLE = 0        # cost of the ground that goals far away are chosen on
 CLEAR = 1.5         # times the radius of the robot that such goals are free around
+BORDER = 2.         # they keep away from the border of the map [m]
 
 Double = NDArray[np.float64]
 
 
-def goals_on(world: OccupancyMap, robot: Double, begin: Double, robot_radius: float
-             ) -> list[Double]:
+def goals_on(world: OccupancyMap, robot: Double, begin: Double, robot_radius: float,
+             occupied: int) -> list[Double]:
     """Chooses places to ask for.
 
     Args:
@@ -23,15 +24,19 @@ def goals_on(world: OccupancyMap, robot: Double, begin: Double, robot_radius: fl
         robot: (2,) where the robot is [m].
         begin: (2,) where it was at first [m].
         robot_radius: Its radius [m].
+        occupied: Least cost of ground that it does not take.
 
     Returns:
         (2,) each: of the road that the robot can reach the farthest place, then the one that is
         farthest from that and the robot; where it began, if it can go back there; the nearest
         obstacle, which no path can lead into.
     """
-    cells = Cells(world, world.traversable(CLEAR * robot_radius, allow_unknown=False))
+    cells = Cells(world, world.traversable(CLEAR * robot_radius, occupied))
     part = _part_at(cells, robot)
-    row, column = np.nonzero((cells.part == part) & cells.traversable & (world.cells == DRIVABLE))
+    inner = np.zeros(world.cells.shape, np.bool_)
+    edge = round(BORDER / world.resolution)
+    inner[edge:-edge, edge:-edge] = True
+    row, column = np.nonzero(inner & (cells.part == part) & (world.cells == DRIVABLE))
     places = world.centre(row, column)
     found: list[Double] = []
     apart = np.hypot(*(places - robot).T)
@@ -41,9 +46,7 @@ def goals_on(world: OccupancyMap, robot: Double, begin: Double, robot_radius: fl
     where = world.locate(begin)
     if where[2] and cells.part[where[:2]] == part and np.hypot(*(begin - robot)) > robot_radius:
         found.append(np.asarray(begin, float))
-    row, column = np.nonzero(world.obstacles())
-    solid = row[world.cells[row, column] > DRIVABLE], column[world.cells[row, column] > DRIVABLE]
-    taken = world.centre(*solid)
+    taken = world.centre(*np.nonzero(world.obstacles(allow_unknown=True)))
     if len(taken):
         found.append(taken[np.hypot(*(taken - robot).T).argmin()])
     return found

@@ -67,6 +67,7 @@ LABELLED, MAP = f'/{SEGMENTER.name}/output/pointcloud', f'/{COSTMAP.name}/output
 PATIENCE = 60.          # for each answer of planner and policy [s]
 MAP_PATIENCE = 10.      # for each map [s]
 ROBOT_RADIUS = .6       # [m]
+OCCUPIED = 15           # least cost of ground that a car does not take: sidewalks, not parking
 SECOND = 10**9
 
 Double = NDArray[np.float64]
@@ -145,7 +146,7 @@ class Parts:
                               {'odometry_timeout': '1.0'})
             given[PLANNER] = ({'input_map': MAP, 'robot_base_frame': frame_id},
                               {'transform_tolerance': '3600.0', 'allow_unknown': 'false',
-                               'robot_radius': str(ROBOT_RADIUS)})
+                               'robot_radius': str(ROBOT_RADIUS), 'occupied': str(OCCUPIED)})
         if self.policy is not None:
             given[POLICY] = ({'model': _folder(self.policy), 'input': 'points'},
                              table_parameters())
@@ -339,7 +340,8 @@ def _plan(graph: _Graph, scan: Played, begin: Played, most: int | None = None) -
     client.hear(PATIENCE)       # so that map and place have come
     return [ask_for_path(client, partial(client.ask, xy, world.frame_id, scan.stamp), xy, world,
                          graph.paths, graph.processes[PLANNER])
-            for xy in goals_on(world, scan.pose[:2, 3], begin.pose[:2, 3], ROBOT_RADIUS)[:most]]
+            for xy in goals_on(world, scan.pose[:2, 3], begin.pose[:2, 3], ROBOT_RADIUS,
+                               OCCUPIED)[:most]]
 
 
 def _costmap_run(graph: _Graph, segmenter: ReplayRun) -> CostmapRun:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-NODE, TOPIC, BEND = (158., 52.), (132., 36.), (0., 10.)     # width and height [px]
+NODE, TOPIC, BEND = (172., 52.), (142., 36.), (0., 10.)     # width and height [px]
 GAP, SPACE, MARGIN = 34., 12., 6.       # between layers, between rows, around it all [px]
 SWEEPS = 12
 

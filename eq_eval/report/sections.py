@@ -16,7 +16,8 @@ _REASONS = {
     'bad_layout': 'sizes that contradict each other', 'internal': 'a fault in the node',
     'bad_output': 'the model answered with something that must not be published',
 }
-_STAGES = ('decode', 'odometry', 'preprocess', 'inference', 'postprocess', 'tracking', 'encode')
+_STAGES = ('waiting', 'decode', 'transform', 'odometry', 'preprocess', 'heightmap', 'inference',
+           'postprocess', 'tracking', 'costmap', 'planning', 'encode')
 
 
 def tiles(result: Mapping[str, Any], scores: Mapping[str, Any] | None,
