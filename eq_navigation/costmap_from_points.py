@@ -45,6 +45,7 @@ class CostmapConfig:
         max_obstacle_height: Higher ones neither; the robot fits below [m].
         minimal_group_size: Fewer points of one scan in cells that touch each other mark nothing:
             drops of rain and echoes of nothing.
+        obstacle_min_range: Nearer points mark nothing, as those of the robot itself [m].
         obstacle_max_range: Points farther from the sensor mark nothing [m].
         raytrace_max_range: Rays clear nothing beyond [m].
     """
@@ -58,6 +59,7 @@ class CostmapConfig:
     min_obstacle_height: float = .2
     max_obstacle_height: float = 2.
     minimal_group_size: int = 3
+    obstacle_min_range: float = 0.
     obstacle_max_range: float = 40.
     raytrace_max_range: float = 45.
 
@@ -75,6 +77,9 @@ class CostmapConfig:
         if not 0 <= self.min_obstacle_height < self.max_obstacle_height:
             raise ConfigError('expected 0 <= min_obstacle_height < max_obstacle_height, got '
                               f'{self.min_obstacle_height} and {self.max_obstacle_height}')
+        if not 0 <= self.obstacle_min_range < self.obstacle_max_range:
+            raise ConfigError('expected 0 <= obstacle_min_range < obstacle_max_range, got '
+                              f'{self.obstacle_min_range} and {self.obstacle_max_range}')
         if self.minimal_group_size < 1:
             raise ConfigError('minimal_group_size must be at least 1, got '
                               f'{self.minimal_group_size}')
@@ -224,8 +229,10 @@ class Costmap:
     def _mark(self, points: Double, sensor: Double, level: Double) -> None:
         """Marks what stands on the ground at the height of the robot."""
         index, inside = self._locate(points[:, :2])
-        near = np.linalg.norm(points[:, :2] - sensor[:2], axis=1) < self.config.obstacle_max_range
-        index, height = index[inside & near], points[inside & near, 2]
+        distance = np.linalg.norm(points[:, :2] - sensor[:2], axis=1)
+        taken = inside & (distance < self.config.obstacle_max_range) & (
+            distance >= self.config.obstacle_min_range)
+        index, height = index[taken], points[taken, 2]
         above = height - level.reshape(-1)[index]
         # Without any ground nothing is known of heights, and everything may be in the way.
         blocks = np.isnan(above) | ((above >= self.config.min_obstacle_height)

@@ -67,6 +67,7 @@ LABELLED, MAP = f'/{SEGMENTER.name}/output/pointcloud', f'/{COSTMAP.name}/output
 PATIENCE = 60.          # for each answer of planner and policy [s]
 MAP_PATIENCE = 10.      # for each map [s]
 ROBOT_RADIUS = .6       # [m]
+BODY = 3.               # around the sensor, in which it may see its own car [m]
 OCCUPIED = 15           # least cost of ground that a car does not take: sidewalks, not parking
 SECOND = 10**9
 
@@ -143,7 +144,7 @@ class Parts:
                         {**self.segmenter.parameters, 'odometry_timeout': '1.0'})}
         if with_poses:
             given[COSTMAP] = ({'input_pointcloud': LABELLED, **odometry},
-                              {'odometry_timeout': '1.0'})
+                              {'odometry_timeout': '1.0', 'obstacle_min_range': str(BODY)})
             given[PLANNER] = ({'input_map': MAP, 'robot_base_frame': frame_id},
                               {'transform_tolerance': '3600.0', 'allow_unknown': 'false',
                                'robot_radius': str(ROBOT_RADIUS), 'occupied': str(OCCUPIED)})

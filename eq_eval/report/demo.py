@@ -93,7 +93,9 @@ def _overview(inputs: DemoInputs, whole: Mapping[str, Any]) -> dict[str, Any]:
             tile(str(dropped), 'inputs without one, each with a reason'),
             tile('yes' if sound else 'no', 'every node accounts for its inputs',
                  tone='good' if sound else 'bad')]
-    return {**whole, 'short': 'Overview', 'tiles': rows,
+    notes = whole['notes'] + ([] if whole['planning'] else [
+        'Without poses there is no map to plan on, so costmap and planner took no part.'])
+    return {**whole, 'short': 'Overview', 'tiles': rows, 'notes': notes,
             'lead': f"{result['scans_in_bag']} scans played through {len(nodes)} life-cycle nodes "
                     'that are alive in one ROS 2 graph, each in a process of its own: what one '
                     'says is what the next one hears.',

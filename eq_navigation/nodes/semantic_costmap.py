@@ -84,6 +84,9 @@ class Parameters(NodeParameters):
     minimal_group_size: int = parameter(
         DEFAULT.minimal_group_size, 'Fewer points in cells that touch mark nothing', minimum=1,
         maximum=1000)
+    obstacle_min_range: float = parameter(
+        DEFAULT.obstacle_min_range, 'Points nearer to the sensor mark nothing [m]', minimum=0.,
+        maximum=1000.)
     obstacle_max_range: float = parameter(
         DEFAULT.obstacle_max_range, 'Points farther from the sensor mark nothing [m]',
         minimum=.1, maximum=1000.)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -148,6 +150,13 @@ def test_single_points_in_the_air_mark_nothing_and_groups_of_them_do() -> None:
     assert (seen(joined(plane(), group)).cells == 100).sum() == 3
 
 
+def test_the_robot_itself_is_no_obstacle_if_told_how_far_it_reaches() -> None:
+    scan = joined(plane(), pillar(1.1, .1), pillar(3.1, .1))
+    near, away = CONFIG, replace(CONFIG, obstacle_min_range=2.)
+    assert [cost(seen(scan, config=config), 1.1, .1) for config in (near, away)] == [100, 0]
+    assert cost(seen(scan, config=away), 3.1, .1) == 100
+
+
 def test_outliers_say_nothing_and_bad_input_is_named() -> None:
     assert (seen((np.array([[3., 0., 1.]]), np.array([1]))).cells == -1).all()
     for xyz, semantic, text in ((np.zeros((3, 2)), np.zeros(3), 'points must be'),
@@ -156,7 +165,7 @@ def test_outliers_say_nothing_and_bad_input_is_named() -> None:
         with pytest.raises(InputError, match=text):
             seen((xyz, semantic))
     for changes in ({'resolution': 0.}, {'width': .1}, {'max_obstacle_height': .1},
-                    {'minimal_group_size': 0},
+                    {'minimal_group_size': 0}, {'obstacle_min_range': 50.},
                     {'ground_costs': (0,)}, {'ground_ids': (40,), 'ground_costs': (100,)}):
         with pytest.raises(ConfigError):
             CostmapConfig(**changes)
