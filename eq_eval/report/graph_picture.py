@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-NODE, TOPIC, BEND = (172., 52.), (142., 36.), (0., 10.)     # width and height [px]
-GAP, SPACE, MARGIN = 34., 12., 6.       # between layers, between rows, around it all [px]
+NODE, TOPIC, BEND = (178., 54.), (148., 38.), (0., 10.)     # width and height [px]
+GAP, SPACE, MARGIN = 28., 12., 6.       # between layers, between rows, around it all [px]
 SWEEPS = 12
 
 
@@ -138,7 +138,9 @@ def _arrange(rows: Sequence[Sequence[_Place]], chains: Sequence[Sequence[_Place]
     for row in rows:
         widest = max(place.size[0] for place in row)
         for place in row:
-            place.x = x + (0. if place.size[0] else widest / 2)
+            place.x = x
+            if not place.size[0]:       # an edge stays level as far as the layer reaches
+                place.size = widest, place.size[1]
         _stack(row, [0.] * len(row))
         x += widest + GAP
     for sweep in range(SWEEPS):
@@ -193,4 +195,6 @@ def _path(chain: Sequence[_Place]) -> str:
         words.append(f'C{x + reach:.1f},{y:.1f} {place.x - reach:.1f},{place.y:.1f} '
                      f'{place.x:.1f},{place.y:.1f}')
         x, y = place.x + place.size[0], place.y
+        if place is not chain[-1]:
+            words.append(f'L{x:.1f},{y:.1f}')
     return ' '.join(words)
