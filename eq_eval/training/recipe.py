@@ -181,7 +181,8 @@ class SpatialRecipe(TrainingRecipe):
         demos: Episodes that were shown.
         aside: Crops are centred within so much of the shown pick, along each axis [m].
         kept: Least part of the points that is kept.
-        hidden: Share of the bodies of which a side is not seen.
+        shading: Most that light from elsewhere darkens a face by; the shading that was seen is
+            flattened, or inverted, to so much of itself. 0 leaves the light as it was.
         brightness: Logarithm by which all colours are scaled at most.
         tint: Logarithm by which each colour channel is scaled at most beyond that.
         coarse: Rotations that all places are compared at, the shown one and even ones.
@@ -194,7 +195,7 @@ class SpatialRecipe(TrainingRecipe):
     demos: int = 10
     aside: float = .012
     kept: float = .5
-    hidden: float = 0.
+    shading: float = .5
     brightness: float = .2
     tint: float = .1
     coarse: int = 4
