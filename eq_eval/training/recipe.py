@@ -67,10 +67,18 @@ class Recipe(TrainingRecipe):
     Attributes:
         detector: Network and grid.
         augmentation: Random changes of each sample.
+        initial: Name and SHA-256 of the weights that the network starts from, if any.
+        recorded: Scans of recordings that are learnt from besides the scenes, if any.
+        pasted: Most objects of recorded scans that are set down in another one.
+        frozen: Part of the network that keeps its weights, see `detector.FROZEN`.
     """
 
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     augmentation: Augmentation = field(default_factory=Augmentation)
+    initial: str = ''
+    recorded: str = ''
+    pasted: int = 10
+    frozen: str = 'nothing'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,15 +89,11 @@ class SegmenterRecipe(Recipe):
         segmenter: Network and grid; its `detector` is the recipe's.
         points_per_scan: Labelled points drawn from each scan.
         semantic_weight: Of the losses of the points' classes beside those of boxes and instances.
-        initial: Name and SHA-256 of the weights that the network starts from, if any.
-        recorded: Scans of a recording that are learnt from besides the scenes, if any.
     """
 
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
     points_per_scan: int = 8192
     semantic_weight: float = 1.
-    initial: str = ''
-    recorded: str = ''
 
 
 @dataclass(frozen=True, kw_only=True)
