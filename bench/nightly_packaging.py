@@ -1,4 +1,4 @@
-"""What a robot's workspace does with the package: `python bench/nightly_packaging.py [FOLDER ...]`.
+"""What a workspace does with the package: `python bench/nightly_packaging.py [FOLDER ...]`.
 
 Copies the files under version control into a workspace, builds and tests them with colcon as plain
 as it comes, and runs the linters of ament, which come from PyPI into an environment of their own.
