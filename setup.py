@@ -45,7 +45,7 @@ setup(
     python_requires='>=3.11',
     install_requires=requirements('base'),
     extras_require={
-        **{name: requirements(name) for name in ('ros', 'sim', 'train')},
+        **{name: requirements(name) for name in ('ros', 'sim', 'train', 'view')},
         'test': ['hypothesis', 'pytest', 'pytest-timeout'],     # without, colcon tests nothing
     },
     entry_points={'console_scripts': [

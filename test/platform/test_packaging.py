@@ -120,7 +120,7 @@ def test_package_file_agrees_with_setup(repository: Path) -> None:
 
 def test_every_library_that_the_code_imports_is_required(repository: Path) -> None:
     required = {line.partition(';')[0].lower()
-                for group in ('base', 'sim', 'train', 'oracle', 'ravens')
+                for group in ('base', 'sim', 'train', 'oracle', 'ravens', 'view')
                 for line in (repository / 'requirements' / f'{group}.in').read_text().splitlines()}
     imported = {name.partition('.')[0] for package in repository.glob('eq_*')
                 for path in package.rglob('*.py') for name in imports(path.read_text())}
