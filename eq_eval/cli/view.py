@@ -29,7 +29,6 @@ def view(
     from eq_eval.viewers.from_messages import items_of
     from eq_eval.viewers.from_messages import KINDS
     from eq_eval.viewers.from_messages import links
-    from eq_eval.viewers.from_messages import TRANSFORMS
     from eq_eval.viewers.viewer import open_viewer
     from eq_eval.viewers.viewer import Options
     from eq_ros.transport import configure_transport
@@ -57,7 +56,7 @@ def view(
     from eq_ros.topic_watcher import watch
     began = time.monotonic()
     try:
-        topics = watch([*KINDS, TRANSFORMS], take, lambda: not stopping and not (
+        topics = watch(KINDS, take, lambda: not stopping and not (
             seconds and time.monotonic() - began > seconds), namespace)
     finally:
         shown.close()

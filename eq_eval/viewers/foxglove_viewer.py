@@ -15,15 +15,18 @@ from eq_eval.viewers.things import CellGrid
 from eq_eval.viewers.things import Item
 from eq_eval.viewers.things import Line
 from eq_eval.viewers.things import Link
-from eq_eval.viewers.things import Numbers
 from eq_eval.viewers.things import Picture
 from eq_eval.viewers.things import PointSet
 from eq_eval.viewers.things import PoseSet
+from eq_eval.viewers.things import Status
 from eq_eval.viewers.viewer import Options
 
 PORT = 8765     # that the app expects
 NUMERIC = messages.PackedElementFieldNumericType
 TYPES = {'u1': NUMERIC.Uint8, 'u2': NUMERIC.Uint16, 'u4': NUMERIC.Uint32, 'f4': NUMERIC.Float32}
+# By its name the app's panels of diagnostics and our layout know it
+DIAGNOSTICS = foxglove.Schema(name='diagnostic_msgs/DiagnosticArray', encoding='jsonschema',
+                              data=b'{"type": "object"}')
 WIDTH, FONT = .05, .6       # of lines and letters [m]
 
 
@@ -53,9 +56,10 @@ class FoxgloveViewer:
         message = message_of(topic, item)
         kind = type(message).__name__
         if (topic, kind) not in self._channels:
-            make = (foxglove.Channel if isinstance(message, dict)
-                    else getattr(foxglove.channels, f'{kind}Channel'))
-            self._channels[topic, kind] = make(topic, context=self._context)
+            self._channels[topic, kind] = foxglove.Channel(
+                topic, schema=DIAGNOSTICS, message_encoding='json', context=self._context,
+            ) if isinstance(message, dict) else getattr(foxglove.channels, f'{kind}Channel')(
+                topic, context=self._context)
         self._channels[topic, kind].log(message, log_time=item.stamp or None)
 
     def close(self) -> None:
@@ -65,10 +69,10 @@ class FoxgloveViewer:
 
 
 def message_of(topic: str, item: Item) -> Any:
-    """The message of Foxglove's own schemas that shows an item; a dict of numbers."""
+    """The message of Foxglove's own schemas that shows an item; a dict of what a node says."""
     thing = item.thing
-    if isinstance(thing, Numbers):
-        return dict(thing.values)
+    if isinstance(thing, Status):
+        return _status(thing, item.stamp)
     at: dict[str, Any] = {'timestamp': messages.Timestamp(
         sec=item.stamp // 10**9, nsec=item.stamp % 10**9), 'frame_id': item.frame_id}
     if isinstance(thing, PointSet):
@@ -90,6 +94,13 @@ def message_of(topic: str, item: Item) -> Any:
     # An entity takes the place of the one before of the same id
     return messages.SceneUpdate(entities=[messages.SceneEntity(
         **at, id=topic, **(_boxes(thing) if isinstance(thing, BoxSet) else _line(thing)))])
+
+
+def _status(status: Status, stamp: int) -> dict[str, Any]:
+    return {'header': {'frame_id': '', 'stamp': {'sec': stamp // 10**9, 'nsec': stamp % 10**9}},
+            'status': [{'level': status.level, 'name': status.name, 'message': status.message,
+                        'hardware_id': status.source, 'values': [
+                            {'key': key, 'value': text} for key, text in status.values.items()]}]}
 
 
 def _points(cloud: PointSet, at: dict[str, Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,10 @@ from eq_eval.viewers.things import CellGrid
 from eq_eval.viewers.things import Item
 from eq_eval.viewers.things import Line
 from eq_eval.viewers.things import Link
-from eq_eval.viewers.things import Numbers
 from eq_eval.viewers.things import Picture
 from eq_eval.viewers.things import PointSet
 from eq_eval.viewers.things import PoseSet
+from eq_eval.viewers.things import Status
 from eq_eval.viewers.things import Thing
 from eq_ros.colored_points import COLOR_FIELDS
 from eq_ros.colored_points import decode_colored
@@ -31,7 +32,6 @@ from eq_ros.pointcloud2 import read_xyz
 
 FARTHEST = 1e5      # points beyond it are not shown [m]
 FIELDS = ('intensity', 'semantic', 'instance', 'probability')
-NUMBERS = ('latency_', 'received', 'published', 'in_flight', 'dropped.')
 
 Double = NDArray[np.float64]
 
@@ -46,9 +46,7 @@ def items_of(kind: str, message: Any) -> list[Item]:
     Raises:
         InputError: The message is not what it says.
     """
-    if kind == TRANSFORMS:
-        return links(message)
-    return [Item(message.header.frame_id, _stamp(message.header), KINDS[kind](message))]
+    return KINDS[kind](message)
 
 
 def links(message: Any, static: bool = False) -> list[Item]:
@@ -106,23 +104,20 @@ def picture(message: Any) -> Picture:
     return Picture((decode_color(message) * 255).round().astype(np.uint8))
 
 
-def numbers(message: Any) -> Numbers:
-    """What the nodes count and measure."""
-    found = {}
-    for status in message.status:
-        node = status.name.partition(':')[0]
-        for each in status.values:
-            try:
-                value = float(each.value)
-            except ValueError:
-                continue
-            if each.key.startswith(NUMBERS):
-                found[f'{node}/{each.key}'] = value
-    return Numbers(found)
+def statuses(message: Any) -> list[Item]:
+    """What nodes say of themselves."""
+    return [Item('', _stamp(message.header), Status(
+        each.name, ord(each.level), each.message, each.hardware_id,
+        {pair.key: pair.value for pair in each.values})) for each in message.status]
+
+
+def _one(make: Callable[[Any], Thing], message: Any) -> list[Item]:
+    return [Item(message.header.frame_id, _stamp(message.header), make(message))]
 
 
 TRANSFORMS = 'tf2_msgs/msg/TFMessage'
-KINDS: dict[str, Callable[[Any], Thing]] = {
+DIAGNOSTICS = 'diagnostic_msgs/msg/DiagnosticArray'
+ONE: dict[str, Callable[[Any], Thing]] = {
     'sensor_msgs/msg/PointCloud2': points,
     'vision_msgs/msg/Detection3DArray': boxes,
     'nav_msgs/msg/Path': path,
@@ -130,8 +125,10 @@ KINDS: dict[str, Callable[[Any], Thing]] = {
     'nav_msgs/msg/Odometry': lambda message: _poses([message.pose.pose]),
     'geometry_msgs/msg/PoseStamped': lambda message: _poses([message.pose]),
     'geometry_msgs/msg/PoseArray': lambda message: _poses(message.poses),
-    'sensor_msgs/msg/Image': picture,
-    'diagnostic_msgs/msg/DiagnosticArray': numbers}
+    'sensor_msgs/msg/Image': picture}
+KINDS: dict[str, Callable[[Any], list[Item]]] = {
+    **{kind: partial(_one, make) for kind, make in ONE.items()},
+    TRANSFORMS: links, DIAGNOSTICS: statuses}
 
 
 def _poses(found: Iterable[Any]) -> PoseSet:

@@ -16,10 +16,10 @@ from eq_eval.viewers.things import CellGrid
 from eq_eval.viewers.things import Item
 from eq_eval.viewers.things import Line
 from eq_eval.viewers.things import Link
-from eq_eval.viewers.things import Numbers
 from eq_eval.viewers.things import Picture
 from eq_eval.viewers.things import PointSet
 from eq_eval.viewers.things import PoseSet
+from eq_eval.viewers.things import Status
 from eq_eval.viewers.viewer import Options
 
 VIEW = 'tf#/'       # what Rerun calls the frame that views look from
@@ -27,6 +27,7 @@ RED_GREEN_BLUE = ((230, 70, 70), (80, 190, 90), (80, 120, 240))
 LENGTH, WIDTH = .3, .05     # of the axes of a pose, and of lines [m]
 POINT = 1.5     # radius on the screen [pixels]
 PORT = 9876
+LEVELS = ('INFO', 'WARN', 'ERROR', 'ERROR')      # the last is of what is stale
 
 
 class RerunViewer:
@@ -58,9 +59,11 @@ class RerunViewer:
         thing, log = item.thing, self._recording.log
         if item.stamp:
             self._recording.set_time('stamp', timestamp=np.datetime64(item.stamp, 'ns'))
-        if isinstance(thing, Numbers):
-            for name, value in thing.values.items():
-                log(f'{topic}/{name}', rr.Scalars(value))
+        if isinstance(thing, Status):
+            source = f'{topic}/{thing.source.strip("/") or thing.name}'
+            for name, value in thing.numbers().items():
+                log(f'{source}/{name}', rr.Scalars(value))
+            log(f'{source}/status', rr.TextLog(thing.message, level=LEVELS[thing.level]))
             return
         if isinstance(thing, Link):
             self._frames.add(item.frame_id, thing.child)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Double = NDArray[np.float64]
+COUNTED = ('latency_', 'received', 'published', 'in_flight', 'dropped.')
 FREE, OCCUPIED, UNKNOWN = (235, 238, 242, 140), (30, 30, 46, 255), (110, 130, 150, 60)  # as RGBA
 
 
@@ -123,13 +125,34 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """Values over time, by name, such as latencies [ms]."""
+class Status:
+    """What a node says of itself.
 
-    values: Mapping[str, float]
+    Attributes:
+        name: Of the status, such as ``lidar_detector: pipeline``.
+        level: 0 fine, 1 warning, 2 error.
+        message: All that is wrong, or the state.
+        source: Full name of the node.
+        values: Texts by key.
+    """
+
+    name: str
+    level: int
+    message: str
+    source: str
+    values: Mapping[str, str]
+
+    def numbers(self) -> dict[str, float]:
+        """What is counted and measured, such as latencies [ms]."""
+        found = {}
+        for key, text in self.values.items():
+            if key.startswith(COUNTED):
+                with suppress(ValueError):
+                    found[key] = float(text)
+        return found
 
 
-Thing = PointSet | BoxSet | PoseSet | Line | CellGrid | Picture | Link | Numbers
+Thing = PointSet | BoxSet | PoseSet | Line | CellGrid | Picture | Link | Status
 
 
 @dataclass(frozen=True)

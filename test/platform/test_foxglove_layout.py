@@ -19,7 +19,8 @@ KINDS = (*STACK, FOLLOWER)
 SHOWN = {       # types of messages by types of panels that show them
     '3D': {'sensor_msgs/PointCloud2', 'visualization_msgs/MarkerArray', 'nav_msgs/OccupancyGrid',
            'nav_msgs/Path', 'nav_msgs/Odometry', 'geometry_msgs/PoseStamped',
-           'geometry_msgs/PoseArray'},
+           'geometry_msgs/PoseArray',
+           'vision_msgs/Detection3DArray'},     # where `eq view` serves it as a scene
     'Image': {'sensor_msgs/Image'}, 'Plot': {'geometry_msgs/Twist'},
     'DiagnosticSummary': {'diagnostic_msgs/DiagnosticArray'},
     'DiagnosticStatusPanel': {'diagnostic_msgs/DiagnosticArray'}}
