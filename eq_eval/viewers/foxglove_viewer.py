@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,17 @@ DIAGNOSTICS = foxglove.Schema(name='diagnostic_msgs/DiagnosticArray', encoding='
 WIDTH, FONT = .05, .6       # of lines and letters [m]
 
 
+class _Listener(foxglove.websocket.ServerListener):
+    """Says what holds again whenever somebody begins to listen."""
+
+    def __init__(self, again: Callable[[str], None]) -> None:
+        self._again = again
+
+    def on_subscribe(self, client: Any, channel: Any) -> None:
+        """Called by the server, in a thread of its own."""
+        self._again(channel.topic)
+
+
 class FoxgloveViewer:
     """Serves to the app by a web socket, or writes a file of MCAP."""
 
@@ -41,13 +53,15 @@ class FoxgloveViewer:
         """
         self._context = foxglove.Context()
         self._channels: dict[tuple[str, str], Any] = {}
+        self._lasting: dict[tuple[str, str], tuple[Any, Any, int | None]] = {}
         if options.save is not None:
             self.where = f'written to {options.save}, which the Foxglove app opens'
             self._sink: Any = foxglove.open_mcap(options.save, allow_overwrite=True,
                                                  context=self._context)
             return
         self._sink = foxglove.start_server(
-            name='EQ Stack', host=options.host, port=options.port or PORT, context=self._context)
+            name='EQ Stack', host=options.host, port=options.port or PORT, context=self._context,
+            server_listener=_Listener(self._tell_again))
         self.where = (f'in the Foxglove app: connect to ws://{options.host}:{self._sink.port}, '
                       'then import config/foxglove/eq_stack.json as a layout')
 
@@ -60,12 +74,20 @@ class FoxgloveViewer:
                 topic, schema=DIAGNOSTICS, message_encoding='json', context=self._context,
             ) if isinstance(message, dict) else getattr(foxglove.channels, f'{kind}Channel')(
                 topic, context=self._context)
-        self._channels[topic, kind].log(message, log_time=item.stamp or None)
+        channel, stamp = self._channels[topic, kind], item.stamp or None
+        channel.log(message, log_time=stamp)
+        if isinstance(item.thing, CellGrid | Line) or getattr(item.thing, 'static', False):
+            self._lasting[topic, getattr(item.thing, 'child', '')] = channel, message, stamp
 
     def close(self) -> None:
         """Stops the server, or completes the file."""
         stop = getattr(self._sink, 'stop', None) or self._sink.close
         stop()
+
+    def _tell_again(self, topic: str) -> None:
+        for (name, _), (channel, message, stamp) in list(self._lasting.items()):
+            if name == topic:
+                channel.log(message, log_time=stamp)
 
 
 def message_of(topic: str, item: Item) -> Any:

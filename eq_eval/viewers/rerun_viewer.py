@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import rerun as rr
@@ -26,7 +30,7 @@ VIEW = 'tf#/'       # what Rerun calls the frame that views look from
 RED_GREEN_BLUE = ((230, 70, 70), (80, 190, 90), (80, 120, 240))
 LENGTH, WIDTH = .3, .05     # of the axes of a pose, and of lines [m]
 POINT = 1.5     # radius on the screen [pixels]
-PORT = 9876
+PORT, PAGE = 9876, 9090
 LEVELS = ('INFO', 'WARN', 'ERROR', 'ERROR')      # the last is of what is stale
 
 
@@ -42,6 +46,7 @@ class RerunViewer:
         self._recording = rr.RecordingStream('eq_stack')
         self._frames = Frames()
         self._roots: dict[str, str] = {}
+        self._server: subprocess.Popen[bytes] | None = None
         port = options.port or PORT
         if options.save is not None:
             self._recording.save(options.save)
@@ -49,10 +54,15 @@ class RerunViewer:
         elif options.host == '127.0.0.1' and os.environ.get('DISPLAY'):
             self._recording.spawn(port=port)
             self.where = 'in the window of Rerun'
-        else:
-            address = self._recording.serve_grpc(grpc_port=port)
-            rr.serve_web_viewer(open_browser=False, connect_to=address)
-            self.where = f'in a browser at http://{options.host}:9090, or by `rerun {address}`'
+        else:   # by its command, as its functions listen at all addresses
+            address = f'rerun+http://{options.host}:{port}/proxy'
+            self._server = subprocess.Popen(
+                [sys.executable, '-m', 'rerun', '--serve-web', '--bind', options.host, '--port',
+                 str(port), '--web-viewer-port', str(PAGE)], stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, start_new_session=True)
+            self._recording.connect_grpc(address)
+            self.where = (f'in a browser at http://{options.host}:{PAGE}/?url={quote(address)}, '
+                          f'or by `rerun {address}`')
 
     def show(self, topic: str, item: Item) -> None:
         """Shows what came on a topic."""
@@ -82,6 +92,9 @@ class RerunViewer:
         """Sends what is left."""
         self._recording.flush()
         self._recording.disconnect()
+        if self._server is not None:
+            os.killpg(self._server.pid, signal.SIGTERM)     # the command starts another process
+            self._server.wait()
 
     def _hang(self, frame: str) -> None:
         """Lets views see a frame: its root is where they look from."""

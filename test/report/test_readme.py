@@ -11,7 +11,7 @@ from eq_ros.node_kinds import FOLLOWER
 from eq_ros.node_kinds import STACK
 
 DOCUMENTS = ('README.md', 'docs/replay.md', 'docs/performance.md', 'docs/runtime.md',
-             'examples/README.md')
+             'docs/views.md', 'examples/README.md')
 
 
 @pytest.mark.parametrize('document', DOCUMENTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 import json
@@ -12,6 +13,8 @@ import socket
 import struct
 import subprocess
 import sys
+import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +27,7 @@ from eq_eval.viewers.viewer import open_viewer
 from eq_eval.viewers.viewer import Options
 from eq_eval.viewers.viewer import Viewer
 
+PATIENCE = 60.      # [s]
 SCHEMAS = {     # of Foxglove, by type of the message
     'sensor_msgs/msg/PointCloud2': 'foxglove.PointCloud',
     'nav_msgs/msg/OccupancyGrid': 'foxglove.Grid',
@@ -46,6 +50,27 @@ def show_all(viewer: Viewer) -> None:
     for kind, message in ALL.items():
         for item in items_of(kind, message):
             viewer.show(topic(kind), item)
+
+
+def free_port() -> int:
+    """A port at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(('127.0.0.1', port)) == 0
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits; a loaded machine may be slow."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(.1)
 
 
 @contextmanager
@@ -91,11 +116,18 @@ def frames(connection: socket.socket) -> Iterator[bytes]:
         yield stream.read(size)
 
 
+def say(connection: socket.socket, what: dict[str, Any]) -> None:
+    """Says something short, masked with zeros as clients have to."""
+    text = json.dumps(what).encode()
+    assert len(text) < 126
+    connection.sendall(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
+
+
 def test_foxglove_serves_what_it_shows_to_whoever_connects() -> None:
     pytest.importorskip('foxglove', reason='needs foxglove-sdk')
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
+    port = free_port()
+    kind = 'nav_msgs/msg/OccupancyGrid'
+    grid = items_of(kind, ALL[kind])[0].thing.rgba().tobytes()
     with closing(open_viewer('foxglove', Options(port=port))) as viewer:
         assert f'ws://127.0.0.1:{port}' in viewer.where
         show_all(viewer)
@@ -107,10 +139,13 @@ def test_foxglove_serves_what_it_shows_to_whoever_connects() -> None:
                 'Sec-WebSocket-Protocol: foxglove.sdk.v1\r\n\r\n').encode())
             told: dict[str, str] = {}
             for payload in frames(connection):
-                if payload[:1] == b'{':
-                    told |= {each['topic']: each['schemaName']
-                             for each in json.loads(payload).get('channels', ())}
-                if len(told) == len(ALL):
+                for each in (json.loads(payload).get('channels', ()) if payload[:1] == b'{'
+                             else ()):
+                    told[each['topic']] = each['schemaName']
+                    if each['schemaName'] == 'foxglove.Grid':   # the map came before we did
+                        say(connection, {'op': 'subscribe', 'subscriptions': [
+                            {'id': 1, 'channelId': each['id']}]})
+                if payload[:1] == b'\x01' and grid in payload:  # data of a message
                     break
     assert told == {topic(kind): SCHEMAS[kind] for kind in ALL}
 
@@ -125,6 +160,19 @@ def test_rerun_writes_every_topic(tmp_path: Path) -> None:
     for kind in ALL:
         assert topic(kind) in told, kind
     assert '/diagnosticarray/lidar_detector/latency_p50_ms' in told
+
+
+def test_rerun_listens_where_it_is_told_and_no_longer_than_it_is_open(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip('rerun', reason='needs rerun-sdk')
+    monkeypatch.delenv('DISPLAY', raising=False)
+    monkeypatch.setattr('eq_eval.viewers.rerun_viewer.PAGE', free_port())
+    port = free_port()
+    with closing(open_viewer('rerun', Options(port=port))) as viewer:
+        assert f'127.0.0.1:{port}' in viewer.where
+        show_all(viewer)
+        until(lambda: listens(port))
+    until(lambda: not listens(port))
 
 
 def test_rerun_turns_axes_with_their_poses() -> None:
