@@ -46,8 +46,8 @@ def write_planning_report(path: Path, run: PlanningRun, command: str) -> Path:
 
 def planning_section(run: PlanningRun) -> dict[str, Any]:
     """Pictures, a row for each goal, and the balance."""
-    return {'maps': _maps(run.goals), 'rows': [_row(number, goal)
-                                              for number, goal in enumerate(run.goals, start=1)],
+    rows = [_row(number, goal) for number, goal in enumerate(run.goals, start=1)]
+    return {'maps': _maps(run.goals), 'rows': rows,
             'sentence': _sentence(run.result), 'accounted': run.result['accounted'],
             'latency': run.result['latency_p50_ms'], 'facts': list(run.facts.items())}
 
