@@ -44,7 +44,10 @@ setup(
     ],
     python_requires='>=3.11',
     install_requires=requirements('base'),
-    extras_require={name: requirements(name) for name in ('ros', 'sim', 'train')},
+    extras_require={
+        **{name: requirements(name) for name in ('ros', 'sim', 'train', 'view')},
+        'test': ['hypothesis', 'pytest', 'pytest-timeout'],     # without, colcon tests nothing
+    },
     entry_points={'console_scripts': [
         'eq = eq_eval.cli.main:main',
         'lidar_detector = eq_perception.nodes.lidar_detector:main',

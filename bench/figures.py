@@ -207,15 +207,17 @@ def spatial() -> str:
     """Spatial policies on the tasks that have been run."""
     rows = []
     for task in ('mug-on-rack', 'peg-in-tilted-hole', 'plate-in-rack'):
-        found = _record(f'bench_spatial_{task.replace("-", "_")}_any_same')
-        if found is not None:
-            rows.append([task, *(f'{found[key]:.0f} / {found[f"{key}_strict"]:.0f}'
-                                 for key in ('success', 'place')), f'{found["pick"]:.0f}',
-                         f'{found["place_mm"]:.1f} mm, {found["place_deg"]:.1f}°',
-                         str(found['scenes'])])
-    head = ['Pick and place in space after 10 demonstrations, any tilt, % within 1 cm and 15° / '
-            '5 mm and 7.5°', 'pick and place', 'place alone', 'pick, 1 cm and 15°',
-            'median place', 'unseen scenes']
+        for tilt in ('any', 'upright'):
+            found = _record(f'bench_spatial_{task.replace("-", "_")}_{tilt}_same')
+            if found is not None:
+                rows.append([task, tilt, *(f'{row[key]:.0f} / {row[f"{key}_strict"]:.0f}'
+                                           for row, key in ((found, 'success'), (found, 'place'),
+                                                            (found['upright'], 'success'))),
+                             f'{found["place_mm"]:.1f} mm, {found["place_deg"]:.1f}°',
+                             str(found['scenes'])])
+    head = ['Pick and place in space after 10 demonstrations, % within 1 cm and 15° / 5 mm and '
+            '7.5°', 'tilt of the demonstrations', 'any tilt: pick and place', 'place alone',
+            'upright: pick and place', 'median place, any tilt', 'unseen scenes']
     return _table(head, rows) if rows else ''
 
 

@@ -15,6 +15,7 @@ import tempfile
 
 from eq_bootstrap.progress import say
 from eq_bootstrap.requirements import GROUPS
+from eq_bootstrap.requirements import OPTIONAL
 from eq_bootstrap.requirements import WITHOUT_DEPENDENCIES
 
 _HEADER = """\
@@ -53,7 +54,7 @@ def main() -> None:
     folder = Path(__file__).resolve().parents[1] / 'requirements'
     lock = folder / 'lock.txt'
     keep = [] if '--upgrade' in sys.argv or not lock.is_file() else ['-c', str(lock)]
-    together = [folder / f'{group}.in' for group in (*GROUPS, 'messages')
+    together = [folder / f'{group}.in' for group in (*GROUPS, *OPTIONAL, 'messages')
                 if group not in WITHOUT_DEPENDENCIES]
     pins = resolve(together, keep)
     alone = [folder / f'{group}.in' for group in WITHOUT_DEPENDENCIES]

@@ -12,6 +12,7 @@ from eq_bootstrap.progress import run_step
 from eq_bootstrap.ros import Ros
 
 GROUPS = ('base', 'ros', 'sim', 'train', 'dev', 'oracle', 'ravens')
+OPTIONAL = ('view',)      # for one command; no test needs them
 WITHOUT_DEPENDENCIES = ('oracle', 'ravens')     # their own pins contradict others or each other
 _LIVE = ('base', 'ros', 'sim')
 _BY_COMMAND = {  # any other word needs the base only, to be told that there is no such command
@@ -27,6 +28,7 @@ _BY_COMMAND = {  # any other word needs the base only, to be told that there is 
     'plan': ('base',),
     'up': _LIVE,
     'verify': _LIVE,
+    'view': (*_LIVE, 'view'),
 }
 
 

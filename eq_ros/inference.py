@@ -15,7 +15,6 @@ from typing import TypeVar
 from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn
 
-from eq_core.errors import ConfigError
 from eq_core.runtime.backend import BUILD_POLICIES
 from eq_core.runtime.backend import SessionOptions
 from eq_core.runtime.selection import DEFAULT_BACKENDS
@@ -37,21 +36,11 @@ class InferenceParameters(NodeParameters):
     threads: int = parameter(1, 'Threads of the inference', minimum=1, maximum=256)
     precision: str = parameter('fp32', 'Of the graph: fp32, or fp16 or int8 if the model has it')
     build_policy: str = parameter(
-        'if_missing', "Whether engines are built: 'never', 'if_missing' or 'always'")
+        'if_missing', 'Whether engines of TensorRT are built', choices=BUILD_POLICIES)
     allow_fallback: bool = parameter(
         True, 'Whether another backend than the first may be used')
     build_only: bool = parameter(
         False, 'Whether the process builds what is missing and ends, read once at the start')
-
-    def __post_init__(self) -> None:
-        """Checks what a range cannot.
-
-        Raises:
-            ConfigError: The policy is unknown.
-        """
-        if self.build_policy not in BUILD_POLICIES:
-            raise ConfigError(f"parameter 'build_policy' must be one of "
-                              f"{', '.join(BUILD_POLICIES)}, got '{self.build_policy}'")
 
 
 P = TypeVar('P', bound=InferenceParameters)

@@ -33,6 +33,7 @@ from eq_ros.guard import ThrottledLog
 from eq_ros.health import Health
 from eq_ros.health import Level
 from eq_ros.messages import DiagnosticArray
+from eq_ros.parameters import check_choices
 from eq_ros.parameters import parameter
 from eq_ros.parameters import ParameterBridge
 
@@ -50,6 +51,14 @@ class NodeParameters:
         minimum=0., maximum=3600., live=True)
     diagnostics_period: float = parameter(
         1., 'Time between two diagnostics, read once at the start [s]', minimum=0.05, maximum=10.)
+
+    def __post_init__(self) -> None:
+        """Checks what a range cannot.
+
+        Raises:
+            ConfigError: Values are not what they must be, or do not go together.
+        """
+        check_choices(self)
 
 
 P = TypeVar('P', bound=NodeParameters)

@@ -48,19 +48,35 @@ class Rule:
         minimum: Smallest number.
         maximum: Largest number.
         live: Whether it may change while the node is configured.
+        choices: The texts that it may be; any if there are none.
     """
 
     description: str
     minimum: float | None = None
     maximum: float | None = None
     live: bool = False
+    choices: tuple[str, ...] = ()
 
 
 def parameter(default: Any, description: str, *, minimum: float | None = None,
-              maximum: float | None = None, live: bool = False) -> Any:
+              maximum: float | None = None, live: bool = False, choices: tuple[str, ...] = ()
+              ) -> Any:
     """A dataclass field that is a node parameter; see `Rule` for the arguments."""
-    rule = Rule(description, minimum, maximum, live)
+    rule = Rule(description, minimum, maximum, live, choices)
     return dataclasses.field(default=default, metadata={'rule': rule})
+
+
+def check_choices(parameters: Any) -> None:
+    """Checks those parameters of an instance that are one of a few texts.
+
+    Raises:
+        ConfigError: One is none of them.
+    """
+    for field in dataclasses.fields(parameters):
+        choices, value = field.metadata['rule'].choices, getattr(parameters, field.name)
+        if choices and value not in choices:
+            raise ConfigError(f"parameter '{field.name}' must be one of {', '.join(choices)}, "
+                              f"got '{value}'")
 
 
 class ParameterBridge(Generic[P]):
@@ -170,7 +186,8 @@ def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
     rule: Rule = field.metadata['rule']
     kind = _TYPES[str(field.type)]
     descriptor = ParameterDescriptor(
-        name=field.name, type=kind.value, description=rule.description)
+        name=field.name, type=kind.value, description=rule.description,
+        additional_constraints=f'one of {", ".join(rule.choices)}' if rule.choices else '')
     if rule.minimum is None and rule.maximum is None:
         return descriptor
     low, high = _bounds(rule)

@@ -155,7 +155,7 @@ def _even_subset(total: int, limit: int) -> NDArray[np.int64] | None:
 
 
 def read_xyz(layout: Layout, fields: list[Field], index: NDArray[np.int64] | None,
-              max_range: float) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
+             max_range: float) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
     """Reads the coordinates and removes what is not finite or out of range.
 
     The range is tested before the cast to float32, in which 1e300 would overflow. Minimum and

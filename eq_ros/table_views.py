@@ -77,7 +77,7 @@ class TableView:
             view = decode_view(depth, color, info, self.rectified)
             table = fuse_views([replace(view, pose=pose, frame_id=frame_id)], workspace)
         if not table.seen.any():
-            raise InputError(f"nothing of the workspace {workspace.lower} to {workspace.upper} m "
+            raise InputError(f'nothing of the workspace {workspace.lower} to {workspace.upper} m '
                              f"in '{frame_id}' is seen", 'invalid_depth')
         return table
 

@@ -111,11 +111,10 @@ class TensorRtBackend:
         return True, ''
 
     def supports(self, bundle: Bundle) -> list[str]:
-        """Names the nodes of ``model.onnx`` that the parser does not know, and bad types."""
-        problems = [f'{spec.name} is {spec.dtype}, the library knows {", ".join(DTYPES)}'
-                    for spec in (*bundle.manifest.inputs, *bundle.manifest.outputs)
-                    if spec.dtype not in DTYPES]
-        return problems + list(self.unsupported(bundle).values())
+        """Refuses types of tensors; nodes are the matter of a build, and of `unsupported`."""
+        return [f'{spec.name} is {spec.dtype}, the library knows {", ".join(DTYPES)}'
+                for spec in (*bundle.manifest.inputs, *bundle.manifest.outputs)
+                if spec.dtype not in DTYPES]
 
     def unsupported(self, bundle: Bundle, precision: str = 'fp32') -> dict[str, str]:
         """What the parser says of nodes that it cannot take, by the node's name; needs no GPU.

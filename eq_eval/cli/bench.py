@@ -91,7 +91,8 @@ def segmenter(
 @app.command()
 def runtime(
     threads: Annotated[list[int], typer.Option(
-        help='Threads of the engines; more than there are cores are left out.', min=1)] = [1, 2],  # noqa: B006
+        help='Threads of the engines; more than there are cores are left out.', min=1,
+    )] = [1, 2],  # noqa: B006
     yardstick: Annotated[bool, typer.Option(
         help='Whether PointPillars of the size of KITTI is measured, too.')] = True,
     rounds: Annotated[int | None, typer.Option(

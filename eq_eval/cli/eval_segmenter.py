@@ -54,6 +54,7 @@ def segmenter(
 
     from rich.progress import Progress
 
+    from eq_core.runtime.bundle import Bundle
     from eq_eval.cli.output import console
     from eq_eval.cli.output import emit
     from eq_eval.datasets.open import open_recording
@@ -62,6 +63,7 @@ def segmenter(
     from eq_eval.panoptic_evaluation import evaluate_segmenter
     from eq_eval.panoptic_evaluation import SegmenterProtocols
     from eq_eval.results import store
+    from eq_eval.seen_scans import refuse_seen
     from eq_perception.panoptic.segmenter import Segmenter
 
     if first and data is None:
@@ -76,7 +78,7 @@ def segmenter(
     else:
         recording = open_recording(data)
         wanted = range(len(recording))[first:][:length if quick else scans]
-        _refuse_seen(bundle, recording.name, wanted)
+        refuse_seen(Bundle.load(bundle), recording.name, wanted)
     rotations = (QUICK_ROTATIONS if quick else FULL_ROTATIONS) if turn and data is None else ()
     asked = SegmenterProtocols(with_poses=odometry, rotations=rotations,
                                rotated_scans=length, with_amota=not quick)
@@ -106,22 +108,3 @@ def _result_name(data: str, first: int, precision: str) -> str:
     """Such as ``eval_segmenter_semantickitti_00_from_8``, and ``_int8`` behind it."""
     words = re.findall('[a-z0-9]+', data.lower()) + (['from', str(first)] if first else [])
     return result_name(['eval_segmenter', *words], precision)
-
-
-def _refuse_seen(bundle: Path, name: str, wanted: range) -> None:
-    """Refuses to test a model on scans that it was adapted on.
-
-    Raises:
-        InputError: It was; the text tells on which.
-    """
-    from eq_core.errors import InputError
-    from eq_core.runtime.bundle import Bundle
-
-    recorded = Bundle.load(bundle).manifest.training.get('recorded', {})
-    if recorded.get('name') != name:
-        return
-    seen = range(recorded['first'], recorded['first'] + recorded['scans'])
-    if max(seen.start, wanted.start) < min(seen.stop, wanted.stop):
-        raise InputError(f'{bundle} was trained on scans {seen.start} to {seen.stop - 1} of {name}'
-                         f' and cannot be tested on {wanted.start} to {wanted.stop - 1}; choose '
-                         'others with --first and --scans')

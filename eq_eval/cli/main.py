@@ -14,7 +14,7 @@ from eq_core.errors import EqError
 
 # Each is a module of this folder with a typer app called `app` or a function of its own name.
 COMMANDS = ('demo', 'replay', 'up', 'train', 'quantize', 'simulate', 'eval', 'verify',
-            'build-engine', 'bench', 'plan', 'doctor', 'test')
+            'build-engine', 'bench', 'plan', 'view', 'doctor', 'test')
 
 
 class Commands(TyperGroup):

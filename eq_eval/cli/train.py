@@ -45,31 +45,68 @@ def detector(
     out: Out, scenes: Scenes = Path('runs/scenes'), num_scenes: NumScenes = 600,
     scene_seed: SceneSeed = 0, iterations: int = 6000, batch_size: int = 4, group: Group = 'C4',
     point_cloud_range: Range = 51.2, fraction: Fraction = 1., yaw_degrees: Yaw = 45.,
+    learning_rate: Annotated[float, typer.Option(help='Peak of the schedule.')] = 3e-3,
+    initial: Annotated[Path | None, typer.Option(
+        '--from', '--initial', help='Bundle of a detector to start from.')] = None,
+    data: Annotated[list[Path] | None, typer.Option(
+        help='Recording with boxes that every second sample is drawn from; may be repeated.',
+    )] = None,
+    frames: Annotated[int | None, typer.Option(
+        help='Labelled scans of them, evenly spread; all if not given.', min=1)] = None,
+    pasted: Annotated[int, typer.Option(
+        help='Most objects of labelled scans set down in another one.', min=0)] = 10,
+    beams: Annotated[float, typer.Option(
+        help='Chance that every other beam is lost.', min=0., max=1.)] = 0.,
+    frozen: Annotated[str, typer.Option(
+        help='What keeps its weights: nothing, encoder, backbone, "all but heads".')] = 'nothing',
     seed: int = 0, threads: int = 2, json: Json = False,
 ) -> None:
-    """Trains the LiDAR detector and writes its bundle to OUT/bundle."""
+    """Trains the LiDAR detector and writes its bundle to OUT/bundle.
+
+    With --data it is adapted to labelled scans of recordings, besides the scenes (--num-scenes 0:
+    without).
+    """
+    from eq_core.runtime.bundle import Bundle
     from eq_eval.cli.output import emit
+    from eq_eval.datasets.open import open_recording
     from eq_eval.training.augmentation import Augmentation
     from eq_eval.training.detector import train_detector
     from eq_eval.training.export import detector_signature
     from eq_eval.training.export import equivariance_error
     from eq_eval.training.export import export_detector
+    from eq_eval.training.export import LICENSE
+    from eq_eval.training.initial import initial_name
+    from eq_eval.training.labeled_frames import LabeledFrames
     from eq_eval.training.recipe import Recipe
     from eq_perception.detection.config import DetectorConfig
     from eq_perception.detection.model import plain_twin
 
-    config = DetectorConfig(point_cloud_range=point_cloud_range)
-    config = plain_twin(config) if group == 'C1' else replace(config, group=group)
-    recipe = Recipe(detector=config, augmentation=Augmentation(yaw_degrees), iterations=iterations,
-                    batch_size=batch_size, fraction=fraction, seed=seed, threads=threads)
-    run = _run(scenes, num_scenes, scene_seed, iterations,
-               lambda store, progress: train_detector(recipe, store, out, progress))
+    if frames is not None and not data:
+        raise typer.BadParameter('--frames are of recordings and need --data')
+    trained = Bundle.load(initial) if initial is not None else None
+    if trained is not None:
+        config = DetectorConfig.from_dict(trained.manifest.config)
+    else:
+        config = DetectorConfig(point_cloud_range=point_cloud_range)
+        config = plain_twin(config) if group == 'C1' else replace(config, group=group)
+    labeled = LabeledFrames.read([open_recording(each) for each in data], config, frames
+                                 ) if data else None
+    recipe = Recipe(detector=config, augmentation=Augmentation(yaw_degrees, beams=beams),
+                    iterations=iterations, batch_size=batch_size, learning_rate=learning_rate,
+                    fraction=fraction, seed=seed, threads=threads, initial=initial_name(trained),
+                    recorded='' if labeled is None else str(labeled), pasted=pasted, frozen=frozen)
+    run = _run(scenes, num_scenes, scene_seed, iterations, lambda store, progress: train_detector(
+        recipe, store, out, progress, trained, labeled))
     record, scan, model = _record(run, num_scenes, scene_seed), _golden_scan(), run.exported()
     record['recipe'].pop('detector')
-    record['point_cloud_range'] = point_cloud_range
-    name = 'lidar_detector' if group != 'C1' else 'lidar_detector_plain'
-    export_detector(model, out / 'bundle', scan, name, record, _detector_card(name, record))
-    error = equivariance_error(model, detector_signature(model, scan), group)
+    record['point_cloud_range'] = config.point_cloud_range
+    name = 'lidar_detector' if config.group != 'C1' else 'lidar_detector_plain'
+    terms = LICENSE
+    if labeled is not None:
+        name, terms = f'{name}_adapted', f'{LICENSE} AND LicenseRef-recording'
+        record |= {'recorded': labeled.to_list(), 'data': f'{record["data"]}; {labeled}'}
+    export_detector(model, out / 'bundle', scan, name, record, _detector_card(name, record), terms)
+    error = equivariance_error(model, detector_signature(model, scan), config.group)
     emit(summary(run, out, error), json, name)
 
 
@@ -105,6 +142,7 @@ def segmenter(
     from eq_eval.training.export import export_segmenter
     from eq_eval.training.export import LICENSE
     from eq_eval.training.export import segmenter_signature
+    from eq_eval.training.initial import initial_name
     from eq_eval.training.recipe import SegmenterRecipe
     from eq_eval.training.recorded import RecordedScans
     from eq_eval.training.segmenter import train_segmenter
@@ -120,8 +158,7 @@ def segmenter(
         iterations=iterations, batch_size=batch_size, learning_rate=learning_rate,
         fraction=fraction, seed=seed, threads=threads, segmenter=config,
         semantic_weight=semantic_weight,
-        initial='' if trained is None else
-        f'{trained.manifest.name} {trained.manifest.sha256["model.safetensors"]}',
+        initial=initial_name(trained),
         recorded='' if recorded is None else str(recorded))
     run = _run(scenes, num_scenes, scene_seed, iterations, lambda store, progress: train_segmenter(
         recipe, store, out, trained, progress, recorded))
@@ -136,7 +173,7 @@ def segmenter(
     terms = LICENSE
     if recorded is not None:
         name, terms = f'{name}_adapted', f'{LICENSE} AND LicenseRef-recording'
-        record |= {'recorded': recorded.to_dict(), 'data': f'{record["data"]}; {recorded}'}
+        record |= {'recorded': recorded.to_list(), 'data': f'{record["data"]}; {recorded}'}
     export_segmenter(model, out / 'bundle', scan, name, record, model_card(
         name, 'A class for every LiDAR point (the 19 of SemanticKITTI), and objects as boxes and '
         'offsets.', record,
@@ -272,8 +309,7 @@ def _detector_card(name: str, record: dict[str, Any]) -> str:
 def model_card(name: str, purpose: str, record: dict[str, Any], limits: str) -> str:
     """Writes the model card: what, from what, how, and what it is not."""
     adapted = 'recorded' in record
-    real = ('Of the recording, classes of points alone were learnt.' if adapted else
-            'No real recording was used.')
+    real = 'Real scans were learnt from.' if adapted else 'No real recording was used.'
     where = (f" Range\n+-{record['point_cloud_range']:g} m." if 'point_cloud_range' in record
              else '')
     terms = 'Apache-2.0' + ", and the terms of the recording's own licence" * adapted

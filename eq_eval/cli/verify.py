@@ -94,7 +94,7 @@ def verify_parts(path: Path, parts: list[Path], backend: str, threads: int,
     problems = [f'{name}: {line}' for name, each in found.items() for line in each['problems']]
     result: dict[str, Any] = {'ok': False, 'path': str(path), 'backend': backend,
                               'precision': precision, 'parts': found,
-              'pick_error': None, 'place_error': None}
+                              'pick_error': None, 'place_error': None}
     if not problems:
         spatial = Bundle.load(parts[0]).manifest.task.startswith('spatial')
         result |= (verify_spatial if spatial else verify_policy)(path, backend, threads, precision)

@@ -14,6 +14,7 @@ from eq_core.runtime import Bundle
 from eq_eval.manipulation.demonstrations import Demonstration
 from eq_eval.manipulation.tasks import demonstrations_of
 from eq_eval.manipulation.tasks import ORDERED
+from eq_eval.manipulation.tasks import STEPS
 from eq_eval.training.export import export_policy
 from eq_eval.training.loop import Progress
 from eq_eval.training.policy import train_policy
@@ -43,7 +44,7 @@ def policy_recipe(task: str, shown: list[Demonstration], group: str = 'C4',
         task: Name of the task.
         shown: Demonstrations.
         group: Symmetry; C1 is the plain twin, a Transporter Network of equal dense widths.
-        iterations: Optimiser steps; by the number of shown actions if None.
+        iterations: Optimiser steps; by the task and the number of shown actions if None.
         seed: Of the run.
         threads: Of torch.
         ordered: Whether what lies elsewhere tells what comes next, so that nothing may be put
@@ -64,7 +65,7 @@ def policy_recipe(task: str, shown: list[Demonstration], group: str = 'C4',
               if group == 'C1' else replace(config, group=group))
     episodes = len({each.episode for each in shown})
     if iterations is None:
-        iterations = 800 if len(shown) <= 20 else 1500
+        iterations = STEPS.get(task, 800 if len(shown) <= 20 else 1500)
     recipe = PolicyRecipe(policy=config, task=task, demos=episodes, iterations=iterations,
                           seed=seed, threads=threads)
     if task in ORDERED if ordered is None else ordered:
@@ -108,7 +109,7 @@ def open_or_learn(task: str, demos: int, group: str = 'C4', seed: int = 0, threa
         group: Symmetry, C1 for the plain twin.
         seed: Of the training.
         threads: Of training and inference.
-        iterations: Optimiser steps; by the number of shown actions if None.
+        iterations: Optimiser steps; by the task and the number of shown actions if None.
         progress: Called with step and losses now and then.
 
     Returns:

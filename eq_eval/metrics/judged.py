@@ -67,7 +67,7 @@ def judge(prediction: Boxes3D, scan: LabeledScan, class_names: tuple[str, ...]) 
     prediction = prediction.select(within(_azimuth(prediction), scan.field_of_view))
     image = scan.image if isinstance(scan, KittiScan) else None
     if image is not None:
-        prediction = prediction.select(~_in_dont_care(prediction, image))
+        prediction = prediction.select(~in_dont_care(prediction, image))
     num_points = scan.num_points
     if num_points is None:
         num_points = np.array([len(index) for index in points_in_boxes(scan.points.xyz, truth)])
@@ -105,9 +105,9 @@ def _excused(prediction: Boxes3D, truth: Boxes3D, ignored: int) -> NDArray[np.bo
     return excused
 
 
-def _in_dont_care(prediction: Boxes3D, image: ImageLabels) -> NDArray[np.bool_]:
-    """Detections of whose image box half or more lies in one region that nobody labelled."""
-    boxes = image.calibration.image_boxes(prediction)
+def in_dont_care(found: Boxes3D, image: ImageLabels) -> NDArray[np.bool_]:
+    """Boxes of whose image half or more lies in one region that nobody labelled."""
+    boxes = image.calibration.image_boxes(found)
     area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
     low = np.maximum(boxes[:, None, :2], image.dont_care[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], image.dont_care[None, :, 2:])

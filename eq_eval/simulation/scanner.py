@@ -213,7 +213,7 @@ class Scanner:
         if self.spec.motion_distortion:
             offset = self.column_time[ray // self.sensor.rings]
         return Cloud(self.beams[ray] * measured.distance[:, None], measured.intensity, offset,
-                      (ray % self.sensor.rings).astype(np.uint16), semantic, instance)
+                     (ray % self.sensor.rings).astype(np.uint16), semantic, instance)
 
 
 def _edge_at(world: World, rays: Floats, distance: Floats) -> Floats:

@@ -234,8 +234,8 @@ def pallet(rng: Rng) -> Mesh:
 def cart(rng: Rng) -> Mesh:
     """A hand cart or roll container."""
     size = rng.uniform([.7, .5, .8], [1.3, .8, 1.7])
-    rods = [tube((sx * size[0] / 2, sy * size[1] / 2, .15), (sx * size[0] / 2, sy * size[1] / 2,
-                                                              size[2]), .02, 'object', 4)
+    rods = [tube((sx * size[0] / 2, sy * size[1] / 2, .15),
+                 (sx * size[0] / 2, sy * size[1] / 2, size[2]), .02, 'object', 4)
             for sx in (-1, 1) for sy in (-1, 1)]
     load = rng.uniform(.2, .9) * size[2]
     return merge([box((*size[:2], .06), (0, 0, .18), 'object'), *rods,

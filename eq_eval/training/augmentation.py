@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
 
+BEAM_SPACING = .4   # between the beams of a sensor with 64 [deg]
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -22,6 +24,7 @@ class Augmentation:
         scale: Sizes change by up to this fraction.
         height: The sensor is raised or lowered by up to this [m].
         dropout: Up to this fraction of points is lost.
+        beams: Chance that every other beam is lost, as of a sensor with half as many.
         intensity: Reflectances are scaled by up to this fraction.
     """
 
@@ -31,15 +34,29 @@ class Augmentation:
     height: float = .3
     dropout: float = .5
     intensity: float = .5
+    beams: float = 0.
+
+
+@dataclass(frozen=True, eq=False)
+class Augmented:
+    """A scan and its boxes after a random change.
+
+    Attributes:
+        points: Those that were not lost.
+        boxes: All boxes.
+        kept: (N,) mask of the points that were not lost.
+        linear: (2, 2) by which x and y were multiplied: a turn, a mirror and a scale.
+    """
+
+    points: Points
+    boxes: Boxes3D
+    kept: NDArray[np.bool_]
+    linear: NDArray[np.float64]
 
 
 def augment(points: Points, boxes: Boxes3D, augmentation: Augmentation,
-            rng: np.random.Generator) -> tuple[Points, Boxes3D, NDArray[np.bool_]]:
-    """Draws one random change and applies it to points and boxes alike.
-
-    Returns:
-        The changed points and boxes, and the (N,) mask of the points that were not lost.
-    """
+            rng: np.random.Generator) -> Augmented:
+    """Draws one random change and applies it to points and boxes alike."""
     angle = np.deg2rad(rng.uniform(-1, 1) * augmentation.yaw_degrees)
     scale = 1 + rng.uniform(-1, 1) * augmentation.scale
     mirror = bool(augmentation.flip and rng.random() < .5)
@@ -50,7 +67,10 @@ def augment(points: Points, boxes: Boxes3D, augmentation: Augmentation,
     changed = dataclasses.replace(points, xyz=xyz.astype(np.float32),
                                   intensity=np.minimum(points.intensity * np.float32(gain), 1))
     kept = rng.random(len(points)) >= max(0., rng.uniform(-1, 1)) * augmentation.dropout
-    return changed.select(kept), _turn_boxes(boxes, linear, scale, lift, mirror), kept
+    if augmentation.beams and rng.random() < augmentation.beams:
+        kept &= _every_other_beam(points, rng)
+    return Augmented(changed.select(kept), _turn_boxes(boxes, linear, scale, lift), kept,
+                     scale * linear[:2, :2])
 
 
 def _linear(angle: float, mirror: bool) -> NDArray[np.float64]:
@@ -59,8 +79,15 @@ def _linear(angle: float, mirror: bool) -> NDArray[np.float64]:
     return turn @ np.diag([1., -1., 1.]) if mirror else turn
 
 
+def _every_other_beam(points: Points, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Points in every other band of elevation; few recordings tell beams apart."""
+    x, y, z = points.xyz.T
+    band = np.floor(np.degrees(np.arctan2(z, np.hypot(x, y))) / BEAM_SPACING + rng.random())
+    return np.asarray(band % 2 == 0)
+
+
 def _turn_boxes(boxes: Boxes3D, linear: NDArray[np.float64], scale: float,
-                lift: NDArray[np.float64], mirror: bool) -> Boxes3D:
+                lift: NDArray[np.float64]) -> Boxes3D:
     heading = linear[:2, :2] @ np.stack([np.cos(boxes.yaw), np.sin(boxes.yaw)])
     return dataclasses.replace(
         boxes, center=scale * boxes.center @ linear.T + lift, size=scale * boxes.size,

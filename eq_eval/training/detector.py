@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch import Tensor
 
+from eq_core.errors import ConfigError
+from eq_core.runtime.bundle import Bundle
+from eq_eval.training.frame_samples import FrameSamples
+from eq_eval.training.initial import refuse_adapted
+from eq_eval.training.initial import refuse_other_scans
+from eq_eval.training.initial import take_weights
+from eq_eval.training.labeled_frames import LabeledFrames
 from eq_eval.training.loop import Progress
 from eq_eval.training.loop import run_training
 from eq_eval.training.loop import Training
@@ -18,10 +26,37 @@ from eq_eval.training.scan_store import ScanStore
 from eq_perception.detection.losses import detection_loss
 from eq_perception.detection.model import BevDetector
 
+# What may keep its weights: parts of the network by the beginnings of their names. Statistics of
+# normalisation follow the new data in any case.
+FROZEN: Mapping[str, tuple[str, ...]] = {
+    'nothing': (), 'encoder': ('encoder.',), 'backbone': ('encoder.', 'stages.'),
+    'all but heads': ('encoder.', 'stages.', 'laterals.', 'shared.')}
 
-def start_detector(recipe: Recipe) -> Training:
-    """Prepares a run from random weights."""
-    return Training(recipe, lambda: BevDetector(recipe.detector), detector_losses)
+
+def start_detector(recipe: Recipe, initial: Bundle | None = None) -> Training:
+    """Prepares a run.
+
+    Args:
+        recipe: The run.
+        initial: A trained detector whose weights are taken; random ones if None.
+
+    Raises:
+        ConfigError: The weights are of another network, or nothing of the name can be frozen.
+        InputError: The detector was itself adapted on a recording.
+    """
+    refuse_adapted(initial)
+    if recipe.frozen not in FROZEN:
+        raise ConfigError(f'frozen must be one of {", ".join(FROZEN)}, got {recipe.frozen!r}')
+
+    def build() -> BevDetector:
+        model = BevDetector(recipe.detector)
+        if initial is not None:
+            take_weights(model, initial)
+        for name, weight in model.named_parameters():
+            weight.requires_grad_(not name.startswith(FROZEN[recipe.frozen]))
+        return model
+
+    return Training(recipe, build, detector_losses)
 
 
 def detector_losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -32,18 +67,27 @@ def detector_losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
 
 
 def train_detector(recipe: Recipe, store: ScanStore, folder: Path,
-                   progress: Progress | None = None) -> Training:
+                   progress: Progress | None = None, initial: Bundle | None = None,
+                   frames: LabeledFrames | None = None) -> Training:
     """Runs (or continues) a training.
 
     Args:
         recipe: The run.
-        store: Training scenes; the recipe's fraction of them is used.
+        store: Training scenes; the recipe's fraction of them is used. May be empty beside frames.
         folder: Receives ``checkpoint.pt``, ``recipe.json`` and ``log.jsonl``.
         progress: Called with step and averaged losses now and then.
+        initial: What it starts from, see `start_detector`.
+        frames: Real scans that every second sample is drawn from; `recipe.recorded` names them.
 
     Returns:
         The finished run.
+
+    Raises:
+        InputError: The run in `folder` learns from other scans.
     """
+    refuse_other_scans(recipe, folder)
+    real = None if frames is None else FrameSamples(
+        frames, recipe.detector, recipe.augmentation, recipe.pasted)
     stream = SampleStream(store.subset(recipe.fraction), recipe.detector, recipe.augmentation,
-                          recipe.batch_size, recipe.seed)
-    return run_training(start_detector(recipe), stream, folder, progress)
+                          recipe.batch_size, recipe.seed, real)
+    return run_training(start_detector(recipe, initial), stream, folder, progress)

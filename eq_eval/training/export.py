@@ -100,7 +100,7 @@ def segmenter_signature(model: BevSegmenter, scan: Points) -> Signature:
 
 
 def export_detector(model: BevDetector, path: Path, golden_scan: Points, name: str,
-                    training: Mapping[str, Any], card: str) -> Bundle:
+                    training: Mapping[str, Any], card: str, terms: str = LICENSE) -> Bundle:
     """Writes the bundle of a trained detector.
 
     Args:
@@ -110,10 +110,11 @@ def export_detector(model: BevDetector, path: Path, golden_scan: Points, name: s
         name: Name of the model.
         training: Command, seed, data, time, commit.
         card: Text of the model card.
+        terms: SPDX identifier of the weights; the licence of a recording may bind them, too.
     """
     header = {'name': name, 'task': 'lidar_detection', 'config': model.config.to_dict(),
               'classes': list(model.config.class_names), 'training': dict(training),
-              'license': LICENSE}
+              'license': terms}
     return _export(model, detector_signature(model, golden_scan), model.config.group, path,
                    header, card)
 

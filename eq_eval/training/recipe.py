@@ -67,10 +67,18 @@ class Recipe(TrainingRecipe):
     Attributes:
         detector: Network and grid.
         augmentation: Random changes of each sample.
+        initial: Name and SHA-256 of the weights that the network starts from, if any.
+        recorded: Scans of recordings that are learnt from besides the scenes, if any.
+        pasted: Most objects of recorded scans that are set down in another one.
+        frozen: Part of the network that keeps its weights, see `detector.FROZEN`.
     """
 
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     augmentation: Augmentation = field(default_factory=Augmentation)
+    initial: str = ''
+    recorded: str = ''
+    pasted: int = 10
+    frozen: str = 'nothing'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,15 +89,11 @@ class SegmenterRecipe(Recipe):
         segmenter: Network and grid; its `detector` is the recipe's.
         points_per_scan: Labelled points drawn from each scan.
         semantic_weight: Of the losses of the points' classes beside those of boxes and instances.
-        initial: Name and SHA-256 of the weights that the network starts from, if any.
-        recorded: Scans of a recording that are learnt from besides the scenes, if any.
     """
 
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
     points_per_scan: int = 8192
     semantic_weight: float = 1.
-    initial: str = ''
-    recorded: str = ''
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +185,8 @@ class SpatialRecipe(TrainingRecipe):
         demos: Episodes that were shown.
         aside: Crops are centred within so much of the shown pick, along each axis [m].
         kept: Least part of the points that is kept.
-        hidden: Share of the bodies of which a side is not seen.
+        shading: Most that light from elsewhere darkens a face by; the shading that was seen is
+            flattened, or inverted, to so much of itself. 0 leaves the light as it was.
         brightness: Logarithm by which all colours are scaled at most.
         tint: Logarithm by which each colour channel is scaled at most beyond that.
         coarse: Rotations that all places are compared at, the shown one and even ones.
@@ -194,7 +199,7 @@ class SpatialRecipe(TrainingRecipe):
     demos: int = 10
     aside: float = .012
     kept: float = .5
-    hidden: float = 0.
+    shading: float = .5
     brightness: float = .2
     tint: float = .1
     coarse: int = 4

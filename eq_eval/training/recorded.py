@@ -63,9 +63,9 @@ class RecordedScans:
         """The scans at some positions in this part."""
         return [self.scans[index] for index in indices]
 
-    def to_dict(self) -> dict[str, str | int]:
+    def to_list(self) -> list[dict[str, object]]:
         """What a manifest tells, so that nobody tests on these scans."""
-        return {'name': self.name, 'first': self.first, 'scans': len(self)}
+        return [{'name': self.name, 'scans': list(range(self.first, self.first + len(self)))}]
 
     def __str__(self) -> str:
         """Such as ``scans 0 to 7 of semantickitti_00``."""

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from eq_eval.training.augmentation import augment
 from eq_eval.training.augmentation import Augmentation
+from eq_eval.training.frame_samples import FrameSamples
+from eq_eval.training.frame_samples import Sample
 from eq_eval.training.scan_store import ScanStore
 from eq_eval.training.scenes import SCANS_PER_SEQUENCE
 from eq_perception.detection.config import DetectorConfig
@@ -41,6 +43,7 @@ class SampleStream:
         augmentation: Random changes.
         batch_size: Samples of a batch.
         seed: Seed of every draw.
+        real: Every second sample is drawn from these frames, all if there are no scenes.
     """
 
     store: ScanStore
@@ -48,16 +51,20 @@ class SampleStream:
     augmentation: Augmentation
     batch_size: int
     seed: int
+    real: FrameSamples | None = None
 
     def batch(self, number: int) -> Batch:
         """Makes batch `number`."""
-        epoch_of = [divmod(number * self.batch_size + place, len(self.store))
-                    for place in range(self.batch_size)]
         points, indices, targets, rows = [], [], [], 0
-        for place, (epoch, position) in enumerate(epoch_of):
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.store))
+        for place in range(self.batch_size):
+            position = number * self.batch_size + place
             rng = np.random.default_rng([self.seed, number, place, 1])
-            pillars, index, target = self._sample(int(order[position]), rng)
+            if self.real is not None and (position % 2 or not len(self.store)):
+                pillars, index, target = self.real.sample(rng)
+            else:
+                epoch, drawn = divmod(position, len(self.store))
+                order = np.random.default_rng([self.seed, epoch]).permutation(len(self.store))
+                pillars, index, target = self._sample(int(order[drawn]), rng)
             # Empty cells point past the sample's own rows; they are redirected below.
             indices.append(np.where(index == len(pillars), -1, index + rows))
             points.append(pillars)
@@ -66,8 +73,7 @@ class SampleStream:
         index = np.stack(indices)
         return Batch(np.concatenate(points), np.where(index < 0, rows, index), targets)
 
-    def _sample(self, sequence: int, rng: np.random.Generator
-                ) -> tuple[NDArray[np.float32], NDArray[np.int64], Targets]:
+    def _sample(self, sequence: int, rng: np.random.Generator) -> Sample:
         newest = int(rng.integers(SCANS_PER_SEQUENCE))
         chances = np.array(SWEEP_CHANCES[:min(newest + 1, self.config.max_sweeps)])
         sweeps = 1 + int(rng.choice(len(chances), p=chances / chances.sum()))
@@ -76,9 +82,9 @@ class SampleStream:
         if scan.boxes is None or scan.num_points is None:
             raise ValueError(f'{self.store.names[sequence]}: training needs boxes')
         points = stack_sweeps([one.points for one in stack], [one.pose for one in stack])
-        points, boxes, _ = augment(points, scan.boxes, self.augmentation, rng)
-        pillars = pillarize(points, self.config, max_pillars=0)
-        target = make_targets(boxes, scan.num_points, pillars.ground, self.config, sweeps > 1)
+        seen = augment(points, scan.boxes, self.augmentation, rng)
+        pillars = pillarize(seen.points, self.config, max_pillars=0)
+        target = make_targets(seen.boxes, scan.num_points, pillars.ground, self.config, sweeps > 1)
         return pillars.points, pillars.index, target
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:

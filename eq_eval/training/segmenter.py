@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-import json
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch import Tensor
 
-from eq_core.errors import ConfigError
-from eq_core.errors import InputError
 from eq_core.runtime.bundle import Bundle
+from eq_eval.training.initial import refuse_adapted
+from eq_eval.training.initial import refuse_other_scans
+from eq_eval.training.initial import take_weights
 from eq_eval.training.loop import Progress
 from eq_eval.training.loop import run_training
 from eq_eval.training.loop import Training
@@ -40,28 +40,16 @@ def start_segmenter(recipe: SegmenterRecipe, initial: Bundle | None = None) -> T
         InputError: The segmenter was itself adapted on a recording, of which the manifest of what
             comes would say nothing.
     """
-    seen = initial.manifest.training.get('recorded') if initial is not None else None
-    if initial is not None and seen:
-        raise InputError(f'{initial.path} was adapted on a recording ({seen}), start from a model '
-                         'that was not')
+    refuse_adapted(initial)
 
     def build() -> BevSegmenter:
         model = BevSegmenter(recipe.segmenter)
         if initial is not None:
-            _take_weights(model, initial)
+            take_weights(model if initial.manifest.task == SEGMENTATION else model.bev, initial)
         return model
 
     return Training(recipe, build,
                     partial(segmenter_losses, semantic_weight=recipe.semantic_weight))
-
-
-def _take_weights(model: BevSegmenter, initial: Bundle) -> None:
-    part = model if initial.manifest.task == SEGMENTATION else model.bev
-    try:
-        part.load_state_dict({name: torch.from_numpy(value.copy())
-                              for name, value in initial.weights().items()})
-    except RuntimeError as error:
-        raise ConfigError(f'{initial.path}: weights of another network: {error}') from error
 
 
 def segmenter_losses(model: nn.Module, batch: PanopticBatch, semantic_weight: float = 1.
@@ -96,17 +84,6 @@ def train_segmenter(recipe: SegmenterRecipe, store: ScanStore, folder: Path,
     Raises:
         InputError: The run in `folder` learns from other scans.
     """
-    _refuse_other_scans(recipe, folder)
+    refuse_other_scans(recipe, folder)
     stream = SegmenterStream(store.subset(recipe.fraction), recipe, recorded)
     return run_training(start_segmenter(recipe, initial), stream, folder, progress)
-
-
-def _refuse_other_scans(recipe: SegmenterRecipe, folder: Path) -> None:
-    """A run that went on with other scans would not tell of those that it has seen before."""
-    begun = folder / 'recipe.json'
-    if not (begun.exists() and (folder / 'checkpoint.pt').exists()):
-        return
-    before = json.loads(begun.read_text()).get('recorded', '')
-    if before != recipe.recorded:
-        raise InputError(f'{folder} holds a run on {before or "no recording"}, not on '
-                         f'{recipe.recorded or "no recording"}; choose another folder')

@@ -89,16 +89,17 @@ class SegmenterStream:
             raise ValueError(f'{scan.sequence}, scan {scan.index}: no classes of points')
         known, num_points, instance = _objects(scan)
         stacked = stack_sweeps([each.points for each in stack], [each.pose for each in stack])
-        points, boxes, kept = augment(stacked, known, self.recipe.augmentation, rng)
-        pillars = pillarize(points, config.detector, max_pillars=0)
-        targets = make_targets(boxes, num_points, pillars.ground, config.detector, len(stack) > 1)
+        seen = augment(stacked, known, self.recipe.augmentation, rng)
+        pillars = pillarize(seen.points, config.detector, max_pillars=0)
+        targets = make_targets(seen.boxes, num_points, pillars.ground, config.detector,
+                               len(stack) > 1)
         if scan.boxes is None:      # nobody can tell where no object is
             targets = replace(targets, background=np.zeros_like(targets.background))
-        kept = kept[:len(scan.points)]      # the newest scan comes first
-        newest_points = points.select(np.arange(kept.sum()))
+        kept = seen.kept[:len(scan.points)]     # the newest scan comes first
+        newest_points = seen.points.select(np.arange(kept.sum()))
         rows = point_rows(newest_points, pillars, config)
         panoptic = make_panoptic_targets(
-            rows, train_ids(scan.semantic[kept]), instance[kept], boxes, config,
+            rows, train_ids(scan.semantic[kept]), instance[kept], seen.boxes, config,
             self.recipe.points_per_scan, rng)
         return pillars, targets, panoptic
 

@@ -16,6 +16,8 @@ from torch import Tensor
 from eq_core.groups.rotation_sets import cube_group
 from eq_eval.manipulation.spatial.demonstrations import SpatialDemonstration
 from eq_eval.training.recipe import SpatialRecipe
+from eq_eval.training.relighting import body_normals
+from eq_eval.training.relighting import relit
 from eq_manipulation.spatial.config import STRIDE
 from eq_manipulation.spatial.preprocess import cut_crop
 from eq_manipulation.spatial.preprocess import pick_corner
@@ -27,7 +29,6 @@ NEARLY_ALL = .98        # part of the points that a sphere about a body holds
 APART = .9              # bodies stay so far from each other, of the radii of their spheres
 PICK_ROTATIONS = 1024   # that the shown one is compared with
 NARROWEST = .1          # part of the widest turn and shift that is drawn at least
-LEAST_SEEN = .5         # part of a body's extent along the normal of such a plane
 WIDEST_TURN = np.radians(80.)   # of rotations near the shown one
 WIDEST_SHIFT = 2.               # of places near the shown one [feature cells]
 
@@ -70,7 +71,8 @@ class SpatialStream:
             shown: Each of the cube that the policy takes.
             recipe: The run.
         """
-        self._shown, self._recipe = list(shown), recipe
+        self._shown = [(each, body_normals(each.xyz, each.carried)) for each in shown]
+        self._recipe = recipe
 
     def batches(self, first: int, last: int) -> Iterator[SpatialBatch]:
         """Yields batches `first` .. `last` - 1."""
@@ -82,7 +84,7 @@ class SpatialStream:
 
     def _sample(self, rng: np.random.Generator) -> tuple[NDArray[np.floating], ...]:
         recipe, config = self._recipe, self._recipe.policy
-        shown = moved(self._shown[rng.integers(len(self._shown))], recipe, rng)
+        shown = moved(*self._shown[rng.integers(len(self._shown))], recipe, rng)
         picture = scene_picture(shown.voxels(), config)
         edge, middle = config.size // STRIDE, shown.workspace.middle
         unit = STRIDE * config.resolution
@@ -101,22 +103,31 @@ class SpatialStream:
         return picture, pick[::-1], basis, crop, coarse, turns, fine, places
 
 
-def moved(shown: SpatialDemonstration, recipe: SpatialRecipe, rng: np.random.Generator
-          ) -> SpatialDemonstration:
+def moved(shown: SpatialDemonstration, normals: Double, recipe: SpatialRecipe,
+          rng: np.random.Generator) -> SpatialDemonstration:
     """Turns and moves object and target, each on its own, drops points and changes the light.
 
     That the place follows is the law of the policy. It is only a law of the two networks, though,
     as long as that of the scene does not look at the object: with few demonstrations it would
     learn by heart how the target was turned from where the object lay beside it.
+
+    Light comes from elsewhere, too. Faces that lie level in every demonstration are lit alike,
+    and the brightest side would be taken for the top of whatever is tilted later.
+
+    Args:
+        shown: A demonstration.
+        normals: (N, 3) of the surface at its points, from `body_normals`.
+        recipe: The run.
+        rng: Draws all of it.
     """
     first, second = _turns(shown, rng)
     xyz = np.where(shown.carried[:, None], _at(first, shown.xyz), _at(second, shown.xyz))
     kept = rng.random(len(xyz)) < rng.uniform(recipe.kept, 1)
+    color = np.empty_like(shown.color)
     for body in (shown.carried, ~shown.carried):
-        if body.any() and rng.random() < recipe.hidden:
-            kept &= ~body | _seen(xyz, xyz[body], rng)
+        color[body] = relit(shown.color[body], normals[body], recipe.shading, rng)
     light = np.exp(recipe.brightness * rng.uniform(-1, 1) + recipe.tint * rng.uniform(-1, 1, 3))
-    color = np.clip(shown.color[kept] * light, 0, 1).astype(np.float32)
+    color = np.clip(color[kept] * light, 0, 1).astype(np.float32)
     return replace(shown, xyz=xyz[kept].astype(np.float32), color=color,
                    carried=shown.carried[kept], pick=first @ shown.pick,
                    place=second @ shown.place)
@@ -148,15 +159,6 @@ def _turns(shown: SpatialDemonstration, rng: np.random.Generator) -> tuple[Doubl
                 and (np.abs(goal_at - shown.workspace.middle) < half - radii[0] / 2).all()):
             return turns[0], turns[1]
     return np.eye(4), np.eye(4)
-
-
-def _seen(xyz: Double, body: Double, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which points are not cut off a body by a plane, as the cameras see other sides of it."""
-    normal = _in_ball(1, rng)[0]
-    normal /= np.linalg.norm(normal)
-    height = body @ normal
-    low, high = np.quantile(height, [1 - NEARLY_ALL, NEARLY_ALL])
-    return np.asarray(xyz @ normal < low + (high - low) * rng.uniform(LEAST_SEEN, 1))
 
 
 def _at(pose: Double, xyz: NDArray[np.floating]) -> Double:

@@ -67,7 +67,9 @@ class Parameters(InferenceParameters):
     """Parameters of the node; `config/pick_place_policy.param.yaml` shows them all."""
 
     model_path: str = parameter('', 'Folder of a policy, with its parts scene and crop')
-    input: str = parameter(RGBD, "What comes: 'rgbd' images, or clouds of coloured 'points'")
+    input: str = parameter(
+        RGBD, 'What comes: images of colour and depth, or clouds of coloured points',
+        choices=INPUTS)
     rectified: bool = parameter(
         False, 'Whether images are rectified, so that P of camera_info holds; else K')
     slop: float = parameter(
@@ -98,9 +100,6 @@ class Parameters(InferenceParameters):
             ConfigError: An input is unknown, a name is empty, or a corner is no place.
         """
         super().__post_init__()
-        if self.input not in INPUTS:
-            raise ConfigError(f"parameter 'input' must be one of {', '.join(INPUTS)}, "
-                              f"got '{self.input}'")
         if not self.workspace_frame:
             raise ConfigError("parameter 'workspace_frame' must name a frame")
         for name in ('workspace_lower', 'workspace_upper'):

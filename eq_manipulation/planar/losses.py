@@ -126,5 +126,3 @@ def _expected(field: Tensor, at: Tensor) -> Tensor:
                 level % field.shape[0], min(max(row, 0), field.shape[1] - 1),
                 min(max(column, 0), field.shape[2] - 1)]
     return value
-
-

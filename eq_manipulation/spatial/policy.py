@@ -169,7 +169,7 @@ class SpatialPolicy(TwoNetworks):
         return heat, Poses(peak.rotation, places, peak.value)
 
     def coefficients(self, phi: Float, psi: Float) -> Float:
-        """Wigner coefficients (Q, n + 1, n + 1, n + 1) of the scores at corners of cells."""
+        """Wigner coefficients, (Q, n + 1, n + 1, n + 1), of the scores at corners of cells."""
         return correlate(phi, fiber_kernels(
             psi, self.config.features, self.config.lifting, self.config.degree))
 

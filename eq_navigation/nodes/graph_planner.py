@@ -301,7 +301,7 @@ class GraphPlannerNode(InferenceNode[Parameters]):
         """
         parameters, world, planner = self.parameters, self._world, self._planner
         if request.planner_id not in ('', PLANNER_ID):
-            raise Refusal(ErrorCode.INVALID_PLANNER, f"there is no planner "
+            raise Refusal(ErrorCode.INVALID_PLANNER, 'there is no planner '
                           f"'{request.planner_id}', only '{PLANNER_ID}'")
         if world is None or planner is None:
             raise InputError('there is no map to plan on', 'no_map')

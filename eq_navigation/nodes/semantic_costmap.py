@@ -51,7 +51,8 @@ Item = tuple[Ticket, PointCloud2]
 class Parameters(NodeParameters):
     """Parameters of the node; `config/semantic_costmap.param.yaml` shows them all."""
 
-    odometry_source: str = parameter('tf', "Where odometry comes from: 'topic' or 'tf'")
+    odometry_source: str = parameter(
+        'tf', 'Where the pose of the sensor comes from', choices=SOURCES)
     odom_frame: str = parameter('odom', 'Frame of the map for the source tf')
     odometry_timeout: float = parameter(
         .2, 'Longest wait for the odometry of a cloud [s]', minimum=0., maximum=10.)
@@ -100,9 +101,7 @@ class Parameters(NodeParameters):
             ConfigError: The source of odometry is unknown or names no frame, or the values of the
                 costmap do not go together.
         """
-        if self.odometry_source not in SOURCES:
-            raise ConfigError(f"parameter 'odometry_source' must be one of {', '.join(SOURCES)}, "
-                              f"got '{self.odometry_source}'")
+        super().__post_init__()
         if self.odometry_source == 'tf' and not self.odom_frame:
             raise ConfigError("parameter 'odom_frame' must name a frame")
         self.costmap()

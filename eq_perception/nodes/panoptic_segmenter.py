@@ -59,7 +59,8 @@ class Parameters(CloudParameters):
 
     sweeps: int = parameter(
         1, 'Scans that are stacked while the odometry is known', minimum=1, maximum=10)
-    odometry_source: str = parameter('none', "Where odometry comes from: 'none', 'topic' or 'tf'")
+    odometry_source: str = parameter(
+        'none', 'Where the pose of the sensor comes from', choices=SOURCES)
     odom_frame: str = parameter('odom', 'Frame in which poses do not jump, for the source tf')
     odometry_timeout: float = parameter(
         0.05, 'Longest wait for the odometry of a cloud [s]', minimum=0., maximum=1.)
@@ -79,9 +80,6 @@ class Parameters(CloudParameters):
             ConfigError: The source of odometry is unknown or names no frame.
         """
         super().__post_init__()
-        if self.odometry_source not in SOURCES:
-            raise ConfigError(f"parameter 'odometry_source' must be one of {', '.join(SOURCES)}, "
-                              f"got '{self.odometry_source}'")
         if self.odometry_source == 'tf' and not self.odom_frame:
             raise ConfigError("parameter 'odom_frame' must name a frame")
 

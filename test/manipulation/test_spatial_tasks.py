@@ -21,6 +21,8 @@ from eq_eval.manipulation.spatial.demonstrations import show_demonstrations
 from eq_eval.manipulation.spatial.tasks import SpatialTask
 from eq_eval.manipulation.spatial.tasks import TASKS
 from eq_eval.training.recipe import SpatialRecipe
+from eq_eval.training.relighting import body_normals
+from eq_eval.training.relighting import relit
 from eq_eval.training.spatial import train_spatial
 from eq_eval.training.spatial_samples import moved
 from eq_eval.training.spatial_samples import SpatialStream
@@ -111,7 +113,8 @@ def test_demonstrations_read_back_and_stay_true_when_they_are_moved(tmp_path: Pa
     assert [each.episode for each in again] == [0, 2]
     np.testing.assert_array_equal(again[1].xyz, shown[1].xyz)
     assert len(load_spatial(tmp_path / 'shown.npz', 1)) == 1
-    turned = moved(again[0], SpatialRecipe(kept=1., hidden=0.), np.random.default_rng(0))
+    normals = body_normals(again[0].xyz, again[0].carried)
+    turned = moved(again[0], normals, SpatialRecipe(kept=1.), np.random.default_rng(0))
     for name, part in (('pick', again[0].carried), ('place', ~again[0].carried)):
         found, expected = ((each.xyz[part] - getattr(each, name)[:3, 3])
                            @ getattr(each, name)[:3, :3] for each in (turned, again[0]))
@@ -139,11 +142,27 @@ def test_batches_are_repeated_by_their_number_and_losses_fall(tmp_path: Path) ->
     assert rows[-1]['place'] < rows[0]['place']
 
 
-def test_a_side_that_is_not_seen_is_lost_as_a_whole() -> None:
-    shown = show_demonstrations(SpatialTask('mug-on-rack'), 1)[0]
-    recipe, rng = SpatialRecipe(kept=1., hidden=1.), np.random.default_rng(1)
-    for _ in range(5):
-        turned = moved(shown, recipe, rng)
-        for whole, part in ((shown.xyz[shown.carried], turned.xyz[turned.carried]),
-                            (shown.xyz[~shown.carried], turned.xyz[~turned.carried])):
-            assert .2 < len(part) / len(whole) < 1
+def test_normals_of_a_body_are_square_to_its_surface() -> None:
+    rng = np.random.default_rng(0)
+    ball = rng.normal(size=(2000, 3))
+    ball /= np.linalg.norm(ball, axis=-1, keepdims=True)
+    level = np.column_stack([rng.uniform(-1, 1, (500, 2)), np.full(500, .9)])
+    normals = body_normals(np.concatenate([ball, level]), np.arange(2500) < 2000)
+    assert np.abs((normals[:2000] * ball).sum(-1)).min() > .95
+    np.testing.assert_allclose(np.abs(normals[2000:]), [[0, 0, 1]] * 500, atol=1e-6)
+    assert len(body_normals(ball[:2], np.zeros(2, bool))) == 2
+
+
+def test_light_from_elsewhere_turns_what_was_bright_dark_and_keeps_the_hue() -> None:
+    normals = np.repeat(np.eye(3), 50, 0)
+    shade = np.repeat([1., .7, .5], 50)
+    color = (shade[:, None] * [.8, .4, .2]).astype(np.float32)
+    rng = np.random.default_rng(2)
+    brightest = set()
+    for _ in range(50):
+        found = relit(color, normals, .5, rng)
+        np.testing.assert_allclose(found / found[:, :1], color / color[:, :1], rtol=1e-5)
+        assert found.mean() == pytest.approx(color.mean(), rel=1e-5)
+        brightest.add(int(found[[0, 50, 100], 0].argmax()))
+    assert brightest == {0, 1, 2}
+    np.testing.assert_array_equal(relit(color, normals, 0., rng), color)

@@ -132,8 +132,6 @@ def test_images_of_other_sizes_than_multiples_of_four_are_refused():
         MultiViewLifting(18, 24, 6, TARGETS['C4'])
 
 
-
-
 @pytest.mark.parametrize(('dtype', 'limit'), DTYPES)
 def test_costs_of_moves_turn_with_the_heading_and_that_of_stopping_stays(dtype, limit):
     law = [regular(PlanarGroup(4), 1), *so2_fields(1)]

@@ -23,7 +23,7 @@ CONFIG = SegmenterConfig(
     DetectorConfig(point_cloud_range=12.8, max_pillars=2048, points_per_pillar=4,
                    channels=(2, 3, 3, 4, 3), depth=(1, 1, 1)),
     pillar_channels=3, column_channels=9, point_channels=6, max_points=4096)
-SEEN = {'name': 'drive', 'first': 1, 'scans': 2}
+SEEN = [{'name': 'drive', 'scans': [1, 2]}]
 
 
 def scans():

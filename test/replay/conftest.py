@@ -16,6 +16,8 @@ from eq_eval.datasets.scan import LabeledScan
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
+
+
 @pytest.fixture
 def recording_of() -> Callable[..., Recording]:
     """Makes a recording of scans in memory."""

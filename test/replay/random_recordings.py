@@ -58,8 +58,6 @@ def write_bag(path: Path, storage: str = 'mcap') -> Path:
     return path
 
 
-
-
 def write_ros1_bag(path: Path) -> Path:
     """A ROS 1 bag of the same clouds."""
     from rosbags.rosbag1 import Writer

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 import re
 
 import pytest
 
+from eq_ros.node_kinds import COSTMAP
+from eq_ros.node_kinds import FOLLOWER
+from eq_ros.node_kinds import STACK
+
 DOCUMENTS = ('README.md', 'docs/replay.md', 'docs/performance.md', 'docs/runtime.md',
-             'examples/README.md')
+             'docs/views.md', 'examples/README.md')
 
 
 @pytest.mark.parametrize('document', DOCUMENTS)
@@ -27,20 +30,10 @@ def test_every_folder_is_named(repository: Path) -> None:
     assert [folder for folder in folders if f'`{folder}`' not in text] == []
 
 
-def test_the_parameters_are_those_of_the_node(repository: Path) -> None:
-    pytest.importorskip('rclpy')
-    from eq_perception.nodes.lidar_detector import Parameters
+def test_every_node_has_a_row_that_leads_to_its_document(repository: Path) -> None:
     text = (repository / 'README.md').read_text()
-    section = text.split('## Parameters')[1].split('\n## ')[0]
-    rows = {row[0]: row[1] for row in re.findall(r'^\| `(\w+)` \| ([^|]+) \|', section, re.M)}
-    fields = {field.name: field.default for field in dataclasses.fields(Parameters)}
-    assert set(rows) == set(fields)
-    for name, default in fields.items():
-        said = rows[name].strip().strip('`').replace(' ', '')
-        if isinstance(default, bool):
-            assert said == str(default).lower(), name
-        elif isinstance(default, int | float):
-            assert float(said) == default, name
+    rows = re.findall(r'^\| \[`(\w+)`\]\(docs/(\w+)\.md\) \|', text, re.M)
+    assert set(rows) == {(kind.name, kind.name) for kind in (*STACK, COSTMAP, FOLLOWER)}
 
 
 def test_every_command_exists(repository: Path) -> None:

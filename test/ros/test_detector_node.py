@@ -200,8 +200,8 @@ def test_parameters_are_refused_with_a_reason_while_running(graph: Graph) -> Non
 
 def set_clock(graph: Graph, seconds: float) -> Callable[[], None]:
     """Publishes simulated time."""
-    from rosgraph_msgs.msg import Clock
-    message: Clock = Clock()
+    from rosgraph_msgs.msg import Clock as ClockMessage
+    message: Clock = ClockMessage()
     message.clock.sec = int(seconds)
     return lambda: graph.clock.publish(message)
 

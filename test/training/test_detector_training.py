@@ -75,8 +75,9 @@ def test_store_keeps_scans_to_the_millimetre(store):
 @pytest.mark.parametrize('seed', range(5))
 def test_augmentation_keeps_points_inside_their_boxes(seed):
     scan = toy_scene(seed)[0]
-    points, boxes, _ = augment(scan.points, scan.boxes, Augmentation(180., dropout=0.),
-                               np.random.default_rng(seed))
+    found = augment(scan.points, scan.boxes, Augmentation(180., dropout=0.),
+                    np.random.default_rng(seed))
+    points, boxes = found.points, found.boxes
     grown = Boxes3D(boxes.center, boxes.size + 1e-4, boxes.yaw, boxes.label)
     assert count_points_in_boxes(points.xyz, grown)[0] >= scan.num_points[0]
 

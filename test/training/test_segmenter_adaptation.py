@@ -90,7 +90,7 @@ def bundle(tmp_path_factory):
 
 
 def test_only_labelled_scans_that_are_there_are_taken(drive, recorded):
-    assert recorded.to_dict() == {'name': 'drive', 'first': 1, 'scans': 2}
+    assert recorded.to_list() == [{'name': 'drive', 'scans': [1, 2]}]
     assert [scan.index for scan in recorded.scans] == [1, 2] and len(recorded) == 2
     recording = open_recording(drive)
     with pytest.raises(InputError, match='scan 3: no point has a class'):
@@ -184,7 +184,7 @@ def test_the_command_adapts_tells_on_what_and_is_never_tested_on_it(bundle, driv
     assert json.loads(answer.stdout.splitlines()[-1])['equivariance_error'] < 1e-4
     adapted = Bundle.load(tmp_path / 'run/bundle')
     told = adapted.manifest
-    assert told.training['recorded'] == {'name': 'drive', 'first': 1, 'scans': 2}
+    assert told.training['recorded'] == [{'name': 'drive', 'scans': [1, 2]}]
     assert told.name == 'panoptic_segmenter_adapted' and told.license != 'Apache-2.0'
     assert 'scans 1 to 2 of drive' in adapted.read('card.md').decode()
     assert 'No real recording' not in adapted.read('card.md').decode()

@@ -1,0 +1,1 @@
+"""Live views of the graph: messages become things to show, and viewers show them."""
