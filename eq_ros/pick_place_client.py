@@ -44,7 +44,7 @@ class PickPlaceClient(ReplayClient):
 
     def __init__(self, node_name: str, sink: Callable[[RecordedMessage], None],
                  domain_id: int | None = None, source: str = RGBD,
-                 peer: ReplayClient | None = None) -> None:
+                 own_name: str = 'eq_replay') -> None:
         """Joins the graph.
 
         Args:
@@ -52,7 +52,7 @@ class PickPlaceClient(ReplayClient):
             sink: Called with every message that the node publishes, in order of arrival.
             domain_id: DDS domain; that of the environment if None.
             source: What the node looks with, ``'rgbd'`` or ``'points'``.
-            peer: Another client, as whose part this one joins the graph.
+            own_name: What this end is called in the graph.
 
         Raises:
             ConfigError: The action is not installed.
@@ -60,7 +60,7 @@ class PickPlaceClient(ReplayClient):
         if PlanPickPlace is None:
             raise ConfigError('eq_msgs is not installed: no action to plan')
         self._source = source
-        super().__init__(node_name, sink, domain_id, peer=peer)
+        super().__init__(node_name, sink, domain_id, own_name=own_name)
 
     def _join(self) -> None:
         name = self.node_name

@@ -49,8 +49,8 @@ class ReplayClient:
     def __init__(self, node_name: str, sink: Callable[[RecordedMessage], None],
                  domain_id: int | None = None, labels_points: bool = False,
                  with_poses: bool = False, with_markers: bool = True,
-                 topics: Mapping[str, str] | None = None, peer: ReplayClient | None = None
-                 ) -> None:
+                 topics: Mapping[str, str] | None = None, peer: ReplayClient | None = None,
+                 own_name: str = 'eq_replay') -> None:
         """Joins the graph.
 
         Args:
@@ -64,6 +64,7 @@ class ReplayClient:
             topics: Where the node has its inputs, by their private names such as ``'pointcloud'``;
                 under its own name where that is missing.
             peer: Another client, as whose part this one joins the graph.
+            own_name: What this end is called in the graph.
         """
         self.node_name = '/' + node_name.strip('/')
         self.records_objects = has_message(OBJECTS_TYPE)
@@ -83,7 +84,7 @@ class ReplayClient:
             return
         self._context = Context()
         self._context.init(args=[], domain_id=domain_id)
-        self._node = Node('eq_replay', context=self._context, enable_rosout=False,
+        self._node = Node(own_name, context=self._context, enable_rosout=False,
                           start_parameter_services=False, use_global_arguments=False)
         self._join()
         self._executor = SingleThreadedExecutor(context=self._context)

@@ -19,6 +19,7 @@ from eq_eval.replay.runner import Progress
 from eq_eval.replay.scoring import score
 from eq_eval.replay.source import open_source
 from eq_eval.replay.summary import summarize
+from eq_eval.replay.whole_graph import ARM
 from eq_eval.replay.whole_graph import GraphRun
 from eq_eval.replay.whole_graph import Parts
 from eq_eval.replay.whole_graph import play_graph
@@ -31,7 +32,7 @@ from eq_eval.report.graph_picture import GraphTopic
 from eq_eval.report.pick_place import pick_place_section
 from eq_eval.report.planning import planning_section
 
-PLAYER = '/eq_replay'
+OURS = {'/eq_replay': 'recording and goals', f'/{ARM}': 'simulated arm'}
 UNITS = {'lidar_detector': 'clouds', 'panoptic_segmenter': 'clouds',
          'semantic_costmap': 'labelled clouds', 'graph_planner': 'goals',
          'pick_place_policy': 'questions'}
@@ -148,9 +149,10 @@ def node_lines(result: Mapping[str, Any]) -> list[str]:
 
 
 def drawn_nodes(nodes: Mapping[str, Mapping[str, Any]], run: GraphRun) -> list[GraphNode]:
-    """The nodes of the graph with their balances; our own end first."""
+    """The nodes of the graph with their balances; our own ends first."""
     alive = {end.name for end in run.ends}
-    return [GraphNode(PLAYER, 'recording, goals, arm'), *(
+    return [*(GraphNode(name, text, source=True) for name, text in OURS.items()
+              if name in alive), *(
         GraphNode(f'/{name}', f"{each['received']} = {each['published']} + "
                   f"{sum(each['dropped'].values())} + {each['in_flight']}",
                   each['accounted'] and f'/{name}' in alive) for name, each in nodes.items())]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ from eq_ros.node_kinds import SEGMENTER
 from eq_ros.node_kinds import values_of
 
 POINTS, ODOMETRY = '/points', '/odometry'
+ARM = 'eq_arm'          # our end that asks the policy
 LABELLED, MAP = f'/{SEGMENTER.name}/output/pointcloud', f'/{COSTMAP.name}/output/map'
 PATIENCE = 60.          # for each answer of planner and policy [s]
 MAP_PATIENCE = 10.      # for each map [s]
@@ -144,13 +146,14 @@ class Parts:
                         {**self.segmenter.parameters, 'odometry_timeout': '1.0'})}
         if with_poses:
             given[COSTMAP] = ({'input_pointcloud': LABELLED, **odometry},
-                              {'odometry_timeout': '1.0', 'obstacle_min_range': str(BODY)})
+                              {'odometry_timeout': '1.0', 'obstacle_min_range': str(BODY),
+                               **_reliable(SEGMENTER, 'pointcloud', 'output')})
             given[PLANNER] = ({'input_map': MAP, 'robot_base_frame': frame_id},
                               {'transform_tolerance': '3600.0', 'allow_unknown': 'false',
                                'robot_radius': str(ROBOT_RADIUS), 'occupied': str(OCCUPIED)})
         if self.policy is not None:
             given[POLICY] = ({'model': _folder(self.policy), 'input': 'points'},
-                             table_parameters())
+                             {**table_parameters(), **_reliable(POLICY, 'points')})
         # Silence means nothing here: a node waits while another one works.
         common = {'diagnostics_period': str(DIAGNOSTICS_PERIOD), 'input_timeout': '0.0'}
         return {kind: [*process_arguments(kind, values_of([kind], kind, {
@@ -158,6 +161,11 @@ class Parts:
                 word for name, value in {**common, **parameters}.items()
                 for word in ('-p', f'{name}:={value}'))]
             for kind, (values, parameters) in given.items()}
+
+
+def _reliable(kind: NodeKind, name: str, end: str = 'input') -> dict[str, str]:
+    """Lets a large message be sent again where a part of it is lost: here each one counts."""
+    return {f'qos_overrides./{kind.name}/{end}/{name}.subscription.reliability': 'reliable'}
 
 
 def _folder(model: Path | None) -> str:
@@ -189,6 +197,7 @@ class _Graph:
         from eq_ros.planning_client import PlanningClient
         from eq_ros.replay_client import ReplayClient
         self.source, self.bag, self.out, self.frame_id = source, bag, out, frame_id
+        self._lock = Lock()
         self.now, self.maps, self.paths = [source.now], _Maps(), list[Any]()
         environment = graph_environment(domain_id, out / 'log')
         self.processes = {kind: stack.enter_context(NodeProcess(
@@ -207,14 +216,17 @@ class _Graph:
             self.clients[PLANNER] = PlanningClient(PLANNER.name, self._keep_path,
                                                    topics={'map': MAP}, peer=first)
         if POLICY in self.processes:
-            self.clients[POLICY] = PickPlaceClient(POLICY.name, self._keep, source='points',
-                                                   peer=first)
+            # A node of its own, as on a robot: clouds of 10 MB need shared memory of their own.
+            self.clients[POLICY] = stack.enter_context(PickPlaceClient(
+                POLICY.name, self._keep, domain_id, 'points', ARM))
         for kind, answers in self.answers.items():
             answers.parts = self.clients[kind].answer_types
 
     def _keep(self, message: Any) -> None:
         """Writes what is heard; of diagnostics each client hears those of all."""
-        if message.topic != '/diagnostics':
+        if message.topic == '/diagnostics':
+            return
+        with self._lock:    # the arm listens in a thread of its own
             self.bag.write(message.topic, message.type_name, self.now[0], message.data)
 
     def _keep_map(self, message: Any) -> None:

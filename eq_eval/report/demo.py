@@ -41,7 +41,7 @@ class DemoInputs:
         report: The recording through detector and segmenter, the paths and the picks.
         nodes: Balance of each node by its name, in the order of the data.
         units: Node to what its inputs are.
-        graph_nodes: What the graph shows, the end that plays first.
+        graph_nodes: What the graph shows.
         graph_topics: The topics between them.
         left_out: Topics that it does not show.
     """

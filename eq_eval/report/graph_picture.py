@@ -25,11 +25,13 @@ class GraphNode:
         name: Fully qualified name.
         text: What stands below it.
         sound: Whether all is well with it.
+        source: Whether it is where the graph begins; what goes back to it is not drawn.
     """
 
     name: str
     text: str = ''
     sound: bool = True
+    source: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def graph_picture(nodes: Sequence[GraphNode], topics: Sequence[GraphTopic]) -> d
     """Lays a graph out.
 
     Args:
-        nodes: The nodes, the one that begins first.
+        nodes: The nodes.
         topics: The topics between them.
 
     Returns:
@@ -74,8 +76,9 @@ def graph_picture(nodes: Sequence[GraphNode], topics: Sequence[GraphTopic]) -> d
     """
     links = [(name, topic.name) for topic in topics for name in topic.publishers]
     # What goes back to where the graph begins would make a circle; nobody needs the arrow.
+    sources = {node.name for node in nodes if node.source}
     links += [(topic.name, name) for topic in topics for name in topic.subscribers
-              if name != nodes[0].name]
+              if name not in sources]
     layer = _layers([*(node.name for node in nodes), *(topic.name for topic in topics)], links)
     places = {node.name: _Place(node.name, NODE, layer[node.name]) for node in nodes}
     places |= {topic.name: _Place(topic.name, TOPIC, layer[topic.name]) for topic in topics}

@@ -71,7 +71,8 @@ def test_every_node_accounts_for_what_the_one_before_has_said(result: dict[str, 
 
 @live
 def test_the_graph_is_one_from_the_clouds_to_the_paths(result: dict[str, Any]) -> None:
-    assert set(result['graph']['nodes']) == {'/eq_replay', *(f'/{name}' for name in NODES)}
+    assert set(result['graph']['nodes']) == {
+        f'/{name}' for name in ('eq_replay', 'eq_arm', *NODES)}
     topics = {topic['name']: topic for topic in result['graph']['topics']}
     for name, by, to, count in (
             ('/points', 'eq_replay', 'lidar_detector', SCANS),
@@ -79,7 +80,9 @@ def test_the_graph_is_one_from_the_clouds_to_the_paths(result: dict[str, Any]) -
             (LABELLED, 'panoptic_segmenter', 'semantic_costmap', SCANS),
             (MAP, 'semantic_costmap', 'graph_planner', SCANS),
             ('/graph_planner/output/path', 'graph_planner', 'eq_replay',
-             result['planning']['published'])):
+             result['planning']['published']),
+            ('/pick_place_policy/input/points', 'eq_arm', 'pick_place_policy',
+             result['pick_place']['asked'])):
         assert f'/{by}' in topics[name]['publishers'] and f'/{to}' in topics[name]['subscribers']
         assert topics[name]['messages'] == count, name
 

@@ -15,7 +15,7 @@ from eq_eval.report.graph_picture import GraphNode
 from eq_eval.report.graph_picture import GraphTopic
 
 NAMES = [f'/node_{letter}' for letter in 'abcdef']
-NODES = [GraphNode(name, 'all is well') for name in NAMES]
+NODES = [GraphNode(name, 'all is well', source=name == '/node_a') for name in NAMES]
 some = st.lists(st.sampled_from(NAMES), max_size=3, unique=True)
 topics = st.lists(st.tuples(some, some), max_size=8)
 
