@@ -54,6 +54,7 @@ setup(
         'panoptic_segmenter = eq_perception.nodes.panoptic_segmenter:main',
         'graph_planner = eq_navigation.nodes.graph_planner:main',
         'path_follower = eq_navigation.nodes.path_follower:main',
+        'semantic_costmap = eq_navigation.nodes.semantic_costmap:main',
         'pick_place_policy = eq_manipulation.nodes.pick_place_policy:main',
     ]},
     zip_safe=False,

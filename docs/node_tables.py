@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from eq_ros.node_interfaces import INTERFACES  # noqa: E402
 from eq_ros.node_interfaces import Topic  # noqa: E402
+from eq_ros.node_kinds import COSTMAP  # noqa: E402
 from eq_ros.node_kinds import FOLLOWER  # noqa: E402
 from eq_ros.node_kinds import NodeKind  # noqa: E402
 from eq_ros.node_kinds import STACK  # noqa: E402
@@ -29,8 +30,9 @@ from eq_ros.node_kinds import STACK  # noqa: E402
 BEGIN, END = '<!-- {}: begin. By docs/node_tables.py. -->\n', '<!-- {}: end -->'
 UNIT = re.compile(r' \[([^\]]+)\]$')
 TYPES = {'bool': 'bool', 'int': 'int', 'float': 'double', 'str': 'string',
-         'tuple[str, ...]': 'string[]', 'tuple[float, ...]': 'double[]'}
-KINDS = (*STACK, FOLLOWER)
+         'tuple[str, ...]': 'string[]', 'tuple[int, ...]': 'int[]',
+         'tuple[float, ...]': 'double[]'}
+KINDS = (*STACK, COSTMAP, FOLLOWER)
 SECTIONS: dict[str, Callable[[NodeKind], str]] = {
     'INPUT': lambda kind: _topics(INTERFACES[kind.name].inputs),
     'OUTPUT': lambda kind: _topics(INTERFACES[kind.name].outputs),

@@ -27,6 +27,7 @@ _COMMANDS = {
     'panoptic_segmenter': 'eq_perception.nodes.panoptic_segmenter',
     'graph_planner': 'eq_navigation.nodes.graph_planner',
     'path_follower': 'eq_navigation.nodes.path_follower',
+    'semantic_costmap': 'eq_navigation.nodes.semantic_costmap',
     'pick_place_policy': 'eq_manipulation.nodes.pick_place_policy',
 }
 

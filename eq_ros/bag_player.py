@@ -25,6 +25,7 @@ class BagPlayer:
         """
         self._clock = node.create_publisher(Clock, '/clock', qos.result())
         self._clouds = node.create_publisher(PointCloud2, cloud_topic, qos.result())
+        self.count = 0      # clouds so far
 
     @property
     def listeners(self) -> int:
@@ -44,5 +45,6 @@ class BagPlayer:
             stamp: Simulated time at which it is played [ns].
         """
         self.tick(stamp)
+        self.count += 1
         self._clouds.publish(
             cloud if isinstance(cloud, bytes) else pointcloud2(encode(cloud, with_time=True)))

@@ -142,6 +142,17 @@ PLANNER = Interface(
     (Action('compute_path_to_pose', 'nav2_msgs/action/ComputePathToPose',
             'a path from the robot, or from `start`, to a goal; `eq_msgs/action/ComputePathToPose`'
             ' of the same shape where `nav2_msgs` is not installed'),))
+COSTMAP = Interface(
+    (Topic('~/input/pointcloud', 'sensor_msgs/PointCloud2', SENSOR,
+           'points with the field `semantic`, ids as in the labels of SemanticKITTI; each cloud '
+           'is answered with a map'),
+     Topic('~/input/odometry', 'nav_msgs/Odometry', Quality(50, reliable=False),
+           'where the body is; only for `odometry_source: topic`'),
+     *_transforms('where the sensor is in `odom_frame`, or on the body of the odometry'), CLOCK),
+    (Topic('~/output/map', 'nav_msgs/OccupancyGrid', LATCHED,
+           '0 to 99 the cost of the ground, 100 lethal, -1 unknown; frame of the odometry, stamp '
+           'of the cloud'),
+     _diagnostics('frame of the map, stamp of the newest pose')))
 FOLLOWER = Interface(
     (Topic('~/input/path', 'nav_msgs/Path', Quality(1),
            'what to follow; a new one replaces it, one of no poses ends it. An old path of a '
@@ -185,4 +196,5 @@ POLICY = Interface(
     (Action('~/plan_pick_place', 'eq_msgs/action/PlanPickPlace',
             'poses on the newest look, or on one that comes within `timeout`'),))
 INTERFACES = {'lidar_detector': DETECTOR, 'panoptic_segmenter': SEGMENTER,
-              'graph_planner': PLANNER, 'path_follower': FOLLOWER, 'pick_place_policy': POLICY}
+              'graph_planner': PLANNER, 'semantic_costmap': COSTMAP,
+              'path_follower': FOLLOWER, 'pick_place_policy': POLICY}

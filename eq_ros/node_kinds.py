@@ -126,6 +126,14 @@ FOLLOWER = NodeKind(
         *ALWAYS, _topic('input', 'path', 'Topic of the paths'),
         _topic('input', 'odometry', 'Topic of the odometry'),
         _topic('output', 'cmd_vel', 'Topic of the velocities')))
+COSTMAP = NodeKind(
+    'semantic_costmap', 'eq_navigation.nodes.semantic_costmap', 'costmap', 'costmap.rviz', (
+        *ALWAYS, _topic('input', 'pointcloud', 'Topic of labelled points'),
+        _topic('input', 'odometry', "Topic of the odometry, for the source 'topic'"),
+        Argument('odometry_source', 'tf', "Where odometry comes from: 'topic' or 'tf'",
+                 'odometry_source'),
+        Argument('odom_frame', 'odom', "Frame of the map, for the source 'tf'", 'odom_frame'),
+        _topic('output', 'map', 'Topic of the map')))
 POLICY = NodeKind(
     'pick_place_policy', 'eq_manipulation.nodes.pick_place_policy', 'policy', 'pick_place.rviz', (
         *_common('Folder of the policy'),
@@ -138,7 +146,7 @@ POLICY = NodeKind(
                  'workspace_frame'),
         Argument('continuous', 'false', 'Whether every look is planned on', 'continuous', bool)),
     'models/block_insertion')
-STACK = (DETECTOR, SEGMENTER, PLANNER, POLICY)     # the follower is for where there is no Nav2
+STACK = (DETECTOR, SEGMENTER, PLANNER, POLICY)  # costmap and follower are for where no Nav2 is
 
 LOG_LEVEL = Argument('log_level', 'info', 'Least severity that is logged', shared=True)
 NAMESPACE = Argument('namespace', '', 'Namespace of the nodes, their actions and topics',

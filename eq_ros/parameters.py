@@ -34,6 +34,7 @@ P = TypeVar('P')
 _TYPES = {'bool': Parameter.Type.BOOL, 'int': Parameter.Type.INTEGER,
           'float': Parameter.Type.DOUBLE, 'str': Parameter.Type.STRING,
           'tuple[str, ...]': Parameter.Type.STRING_ARRAY,
+          'tuple[int, ...]': Parameter.Type.INTEGER_ARRAY,
           'tuple[float, ...]': Parameter.Type.DOUBLE_ARRAY}
 _FOREIGN = ('qos_overrides.', 'use_sim_time', 'start_type_description_service')
 

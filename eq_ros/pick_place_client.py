@@ -43,7 +43,8 @@ class PickPlaceClient(ReplayClient):
     """Plays to, asks and records a policy; see `ReplayClient`."""
 
     def __init__(self, node_name: str, sink: Callable[[RecordedMessage], None],
-                 domain_id: int | None = None, source: str = RGBD) -> None:
+                 domain_id: int | None = None, source: str = RGBD,
+                 own_name: str = 'eq_replay') -> None:
         """Joins the graph.
 
         Args:
@@ -51,6 +52,7 @@ class PickPlaceClient(ReplayClient):
             sink: Called with every message that the node publishes, in order of arrival.
             domain_id: DDS domain; that of the environment if None.
             source: What the node looks with, ``'rgbd'`` or ``'points'``.
+            own_name: What this end is called in the graph.
 
         Raises:
             ConfigError: The action is not installed.
@@ -58,7 +60,7 @@ class PickPlaceClient(ReplayClient):
         if PlanPickPlace is None:
             raise ConfigError('eq_msgs is not installed: no action to plan')
         self._source = source
-        super().__init__(node_name, sink, domain_id)
+        super().__init__(node_name, sink, domain_id, own_name=own_name)
 
     def _join(self) -> None:
         name = self.node_name
@@ -97,6 +99,7 @@ class PickPlaceClient(ReplayClient):
         self._clock.publish(Clock(clock=Time(sec=stamp // 10**9, nanosec=stamp % 10**9)))
         if key in self._publishers:
             self._publishers[key].publish(data)
+            self.sent[self._publishers[key].topic_name] += 1
 
     def show(self, xyz: NDArray[np.floating], color: NDArray[np.floating], frame_id: str,
              stamp: int) -> None:

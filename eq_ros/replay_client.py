@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from collections.abc import Mapping
 import threading
 import time
 from types import TracebackType
@@ -46,7 +48,9 @@ class ReplayClient:
 
     def __init__(self, node_name: str, sink: Callable[[RecordedMessage], None],
                  domain_id: int | None = None, labels_points: bool = False,
-                 with_poses: bool = False, with_markers: bool = True) -> None:
+                 with_poses: bool = False, with_markers: bool = True,
+                 topics: Mapping[str, str] | None = None, peer: ReplayClient | None = None,
+                 own_name: str = 'eq_replay') -> None:
         """Joins the graph.
 
         Args:
@@ -57,6 +61,10 @@ class ReplayClient:
             with_poses: Whether the node listens to odometry.
             with_markers: Whether markers are heard, which a node draws only for who listens;
                 they are where objects cannot be recorded.
+            topics: Where the node has its inputs, by their private names such as ``'pointcloud'``;
+                under its own name where that is missing.
+            peer: Another client, as whose part this one joins the graph.
+            own_name: What this end is called in the graph.
         """
         self.node_name = '/' + node_name.strip('/')
         self.records_objects = has_message(OBJECTS_TYPE)
@@ -67,9 +75,16 @@ class ReplayClient:
         self._failure: Exception | None = None
         self._balance: Balance | None = None
         self._balance_time = 0
+        self._topics = dict(topics or {})
+        self.sent: Counter[str] = Counter()     # messages by topic
+        self._peer = peer
+        if peer is not None:
+            self._node: Node = peer.node
+            self._join()
+            return
         self._context = Context()
         self._context.init(args=[], domain_id=domain_id)
-        self._node = Node('eq_replay', context=self._context, enable_rosout=False,
+        self._node = Node(own_name, context=self._context, enable_rosout=False,
                           start_parameter_services=False, use_global_arguments=False)
         self._join()
         self._executor = SingleThreadedExecutor(context=self._context)
@@ -81,10 +96,9 @@ class ReplayClient:
         # The order matters. A participant announces its ends in the order in which they were
         # made, so whoever has answered our last one (service, diagnostics) knows all the others,
         # and neither the first scan nor the first answer can get lost to discovery.
-        self.player = BagPlayer(self._node, f'{self.node_name}/input/pointcloud')
+        self.player = BagPlayer(self._node, self.input('pointcloud'))
         self._odometry = self._node.create_publisher(
-            Odometry, f'{self.node_name}/input/odometry', qos.result(50)) if (
-                self._with_poses) else None
+            Odometry, self.input('odometry'), qos.result(50)) if self._with_poses else None
         recorder = Recorder(self._node, self._receive)
         if self.records_objects:
             recorder.listen(f'{self.node_name}/output/objects', OBJECTS_TYPE)
@@ -96,6 +110,15 @@ class ReplayClient:
         recorder.listen('/diagnostics', DIAGNOSTICS_TYPE)
         self._state = self._node.create_client(GetState, f'{self.node_name}/get_state')
         self._asked: list[Future[GetState.Response]] = []
+
+    @property
+    def node(self) -> Node:
+        """What this end is in the graph."""
+        return self._node
+
+    def input(self, name: str) -> str:
+        """Full name of the topic that is an input of the node."""
+        return self._topics.get(name, f'{self.node_name}/input/{name}')
 
     def _spin(self) -> None:
         try:
@@ -140,11 +163,19 @@ class ReplayClient:
         place.x, place.y, place.z = found.position.tolist()
         turn.x, turn.y, turn.z, turn.w = found.quaternion.tolist()
         self._odometry.publish(message)
+        self.sent[self.input('odometry')] += 1
 
     def knows_pose(self, stamp: int) -> bool:
-        """Whether the node says that it knows poses up to a time [ns]."""
+        """Whether the node says that it knows poses up to a time [ns], if it is told any."""
+        if not self._with_poses:
+            return True
         known = self.balance.details.get('odometry_until')
         return bool(known) and float(known or 0) > stamp / 1e9 - 1e-3  # told to the millisecond
+
+    @property
+    def odometry_listeners(self) -> int:
+        """How many subscriptions the odometry has right now."""
+        return 0 if self._odometry is None else int(self._odometry.get_subscription_count())
 
     def _is_heard(self) -> bool:
         """Whether the node listens to all that it will be told, and has been heard."""
@@ -242,7 +273,9 @@ class ReplayClient:
         return 'active' if current.id == State.PRIMARY_STATE_ACTIVE else str(current.label)
 
     def close(self) -> None:
-        """Leaves the graph."""
+        """Leaves the graph, unless that is the peer's to do."""
+        if self._peer is not None:
+            return
         self._executor.shutdown()
         self._thread.join(30.)
         self._node.destroy_node()

@@ -30,9 +30,6 @@ def demo(
     out: Annotated[Path | None, typer.Option(
         help='Folder of the results; runs/<date and time> if not given.')] = None,
     model: Model = None,
-    panoptic: Annotated[bool | None, typer.Option(
-        '--panoptic/--no-panoptic', help='Whether to play it through the panoptic segmenter too; '
-        'if its model is shipped, where neither is given.')] = None,
     panoptic_model: PanopticModel = None,
     topic: Topic = None,
     labels: Labels = None,
@@ -43,44 +40,41 @@ def demo(
     quick: Annotated[bool, typer.Option('--quick', help='Ten scans.')] = False,
     json: Json = False,
 ) -> None:
-    """Plays a recording through a live ROS 2 graph and writes a report.
+    """Plays a recording to all nodes in one live ROS 2 graph and writes a report.
 
-    Without --bag a labelled street is simulated on first use and kept in runs/recordings; a
-    robot's goals in a maze are played through the planner, and a policy of pick and place acts
-    on a simulated table, as well.
+    Detector and segmenter hear the clouds, the segmenter's points become a costmap, the planner
+    plans on it where the recording tells poses, and a simulated arm asks the policy of pick and
+    place. Without --bag a labelled street is simulated on first use and kept in runs/recordings.
     """
     from eq_eval.cli.output import emit
     from eq_eval.cli.replay import progress_bar
     from eq_eval.cli.replay import segmenting
     from eq_eval.cli.replay import short
-    from eq_eval.cli.replay import tell_balance
     from eq_eval.replay.environment import require_ros
     require_ros()
-    from eq_eval.replay.nodes import SEGMENTER
+    from eq_eval.cli.output import console
+    from eq_eval.replay.demo_workflow import DemoJob
+    from eq_eval.replay.demo_workflow import node_lines
+    from eq_eval.replay.demo_workflow import run_demo
     from eq_eval.replay.runner import ReplayOptions
-    from eq_eval.replay.workflow import is_accounted
-    from eq_eval.replay.workflow import Job
-    from eq_eval.replay.workflow import run_job
+    from eq_eval.replay.whole_graph import Parts
 
     target = out or RUNS / datetime.now().strftime('%Y-%m-%d_%H-%M-%S')
     limit = 10 if quick else None
     options = ReplayOptions(model=model, limit=limit, parameters={'threads': str(threads)})
-    if panoptic is None:
-        panoptic = SEGMENTER.shipped_model() is not None
     with progress_bar() as tell:
         path = bag or simulated_street(RUNS / 'recordings', min(scans, limit or scans), tell)
-        walk = demo_walk(RUNS / 'recordings') if bag is None else None
-        policy = demo_policy() if bag is None else None
-        job = Job(path, target, shlex.join(['eq', *sys.argv[1:]]),
-                  options, topic, labels=labels, turn=bag is None,
-                  panoptic=segmenting(options, panoptic, panoptic_model), walk=walk, policy=policy)
-        result = run_job(job, tell)
+        parts = Parts(options, segmenting(options, True, panoptic_model), demo_policy())
+        result = run_demo(DemoJob(path, target, shlex.join(['eq', *sys.argv[1:]]), parts, topic,
+                                  labels, turn=bag is None), tell)
     point_latest(target)
     emit(result if json else short(result), json, f'demo on {result["recording"]}')
-    tell_balance(result)
+    console.print(f"report: {result['report']}", soft_wrap=True)
+    for line in node_lines(result):
+        console.print(line, soft_wrap=True)
     if look and not json:
         open_in_browser(Path(result['report']))
-    if not is_accounted(result):
+    if not result['all_accounted']:
         raise typer.Exit(1)
 
 
@@ -118,22 +112,6 @@ def simulated_street(folder: Path, scans: int, tell: Tell) -> Path:
     shutil.rmtree(path, ignore_errors=True)
     (draft / path.name).rename(path)  # a recording that is there is complete
     draft.rmdir()
-    return path
-
-
-def demo_walk(folder: Path) -> Path:
-    """The demo's own recording of a map and goals; made where it is not there yet."""
-    import shutil
-
-    from eq_eval.replay.map_bag import MAZE
-    from eq_eval.replay.map_bag import record_walk
-
-    path = folder / f'walk_maze{MAZE}'
-    if not (path / 'metadata.yaml').is_file():
-        draft = folder / f'.draft_walk_{os.getpid()}'
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.rmtree(path, ignore_errors=True)
-        record_walk(draft).rename(path)
     return path
 
 

@@ -130,8 +130,9 @@ def tell_balance(result: dict[str, Any]) -> None:
 
 def short(result: dict[str, Any]) -> dict[str, Any]:
     """The figures that fit a terminal."""
-    left_out = ('scores', 'node_latency_ms', 'damages', 'report', 'recording')
-    parts = ('panoptic', 'planning', 'pick_place')
+    left_out = ('scores', 'node_latency_ms', 'damages', 'report', 'recording', 'nodes', 'graph',
+                'pages')
+    parts = ('panoptic', 'costmap', 'planning', 'pick_place')
     rows = {key: value for key, value in result.items()
             if key not in left_out and value is not None and key not in parts}
     return rows | {f'{part} {key}': value for part in parts if part in result

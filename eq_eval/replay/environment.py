@@ -14,8 +14,11 @@ import socket
 from eq_core.errors import ConfigError
 from eq_ros.transport import transport_variables
 
-_MULTICAST_PORT = 7400  # RTPS 2.5, 9.6.1.1: port of domain d = 7400 + 250 d
+_PORT = 7400  # RTPS 2.5, 9.6.1.1: the ports of domain d begin at 7400 + 250 d ...
 _PORTS_PER_DOMAIN = 250
+# ... with that of multicast, and go on with two for each participant; one that is restricted to
+# its machine opens only those.
+_OFFSETS = (0, *range(10, 10 + 2 * 16, 2))
 _DOMAINS = range(1, 101)  # higher ones may lie in the range of short-lived ports
 
 
@@ -44,11 +47,12 @@ def free_domain_id(seed: int | None = None) -> int:
 
 
 def _is_free(domain: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(('', _MULTICAST_PORT + _PORTS_PER_DOMAIN * domain))
-        except OSError:
-            return False
+    for offset in _OFFSETS:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(('', _PORT + _PORTS_PER_DOMAIN * domain + offset))
+            except OSError:
+                return False
     return True
 
 

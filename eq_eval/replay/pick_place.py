@@ -110,9 +110,7 @@ def play_episodes(model: Path, out: Path, progress: Progress = lambda done, tota
 
     settings = {'use_sim_time': 'true', 'diagnostics_period': str(DIAGNOSTICS_PERIOD),
                 'model_path': json.dumps(str(model.resolve())), 'input': 'points',
-                'max_age': '0.0', 'workspace_frame': 'table',
-                'workspace_lower': str(list(WORKSPACE.lower)),
-                'workspace_upper': str(list(WORKSPACE.upper)), **(parameters or {})}
+                **table_parameters(), **(parameters or {})}
     arguments = node_arguments(NAME, settings)
     domain = free_domain_id() if domain_id is None else domain_id
     environment = graph_environment(domain, out / 'log')
@@ -120,35 +118,66 @@ def play_episodes(model: Path, out: Path, progress: Progress = lambda done, tota
 
     def keep(message: RecordedMessage) -> None:
         output.write(message.topic, message.type_name, now[0], message.data)
-    acts: list[Act] = []
-    ends: dict[int, HeightMap] = {}
-    task = make_task(task_name)
     with applied(environment), OutputBag(out / 'outputs') as output, NodeProcess(
             MODULE, arguments, out / 'node.log', environment) as process, PickPlaceClient(
             f'/{NAME}', keep, domain, 'points') as client:
         progress(0, len(seeds), 'starting policy')
         client.wait_until_active(PATIENCE, process.check)
-        for done, seed in enumerate(seeds, start=1):
-            task.reset(seed)
-            acts += _episode(client, task, seed, now, process)
-            ends[seed] = task.look()
-            progress(done, len(seeds), 'picking and placing')
-        client.hear(PATIENCE)
-        balance = client.balance
+        run = act_out(client, task_name, seeds, now, process, progress)
+    write_acts(out / 'acts.json', run.acts)
+    return run
+
+
+def table_parameters() -> dict[str, str]:
+    """Parameters of the node for the simulated table, name to text as on the command line."""
+    return {'max_age': '0.0', 'workspace_frame': 'table',
+            'workspace_lower': str(list(WORKSPACE.lower)),
+            'workspace_upper': str(list(WORKSPACE.upper))}
+
+
+def act_out(client: Any, task_name: str, seeds: Sequence[int], now: list[int],
+            process: NodeProcess, progress: Progress) -> PickPlaceRun:
+    """Plays episodes with a node that is active.
+
+    Args:
+        client: A `PickPlaceClient`.
+        task_name: Name of the task.
+        seeds: Of the episodes.
+        now: Simulated time [ns], which goes on.
+        process: The node.
+        progress: Told episodes done, episodes in all, and what is going on.
+
+    Raises:
+        EqError: The node ended, or does not answer.
+    """
+    acts: list[Act] = []
+    ends: dict[int, HeightMap] = {}
+    task = make_task(task_name)
+    for done, seed in enumerate(seeds, start=1):
+        task.reset(seed)
+        acts += _episode(client, task, seed, now, process)
+        ends[seed] = task.look()
+        progress(done, len(seeds), 'picking and placing')
+    client.hear(PATIENCE)
+    balance = client.balance
     answered = sum(act.pick is not None for act in acts)
-    result = {'task': task_name, 'episodes': len(seeds), 'asked': len(acts),
-              'received': balance.received, 'published': balance.published,
-              'dropped': dict(balance.dropped), 'in_flight': balance.in_flight,
-              'accounted': balance.balanced and balance.received == len(acts)
-              and balance.published == answered,
-              'success': 100 * sum(act.reward for act in acts) / len(seeds),
-              'latency_p50_ms': balance.latency.get('total', {}).get('p50'),
-              'node_latency_ms': balance.latency}
-    (out / 'acts.json').write_text(json.dumps([
+    return PickPlaceRun(task_name, acts, ends, {
+        'task': task_name, 'episodes': len(seeds), 'asked': len(acts),
+        'received': balance.received, 'published': balance.published,
+        'dropped': dict(balance.dropped), 'in_flight': balance.in_flight,
+        'accounted': balance.balanced and balance.received == len(acts)
+        and balance.published == answered,
+        'success': 100 * sum(act.reward for act in acts) / len(seeds),
+        'latency_p50_ms': balance.latency.get('total', {}).get('p50'),
+        'node_latency_ms': balance.latency})
+
+
+def write_acts(path: Path, acts: Sequence[Act]) -> None:
+    """Writes poses, scores and rewards as JSON."""
+    path.write_text(json.dumps([
         {'episode': act.episode, 'pick': None if act.pick is None else act.pick.tolist(),
          'place': None if act.place is None else act.place.tolist(), 'scores': act.scores,
          'reason': act.reason, 'reward': act.reward} for act in acts], indent=1) + '\n')
-    return PickPlaceRun(task_name, acts, ends, result)
 
 
 def _episode(client: Any, task: TabletopTask, seed: int, now: list[int], process: NodeProcess

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 import json
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from eq_eval.replay.node_process import node_arguments
 from eq_eval.replay.node_process import NodeProcess
 from eq_eval.replay.output_bag import OutputBag
 from eq_eval.replay.runner import Progress
+from eq_ros.balance import Balance
 from eq_ros.maps import apply_update
 from eq_ros.maps import decode_map
 
@@ -118,13 +121,30 @@ def replay_planning(bag: Path, out: Path, progress: Progress = lambda done, tota
             now[0] = message.stamp
             if message.kind == 'goal':
                 client.hear(PATIENCE)  # so that what was told before has come
-                goals.append(_ask(client, message, world, paths, process))
+                position = message.message.pose.position
+                goals.append(ask_for_path(
+                    client, partial(client.play, 'goal', message.data, message.stamp),
+                    np.array([position.x, position.y]), world, paths, process))
                 progress(len(goals), total, 'playing to planner')
                 continue
             world = _seen(world, message)
             client.play(message.kind, message.data, message.stamp)
         client.hear(PATIENCE)
         balance = client.balance
+    write_paths(out / 'paths.json', goals)
+    return planning_run(bag.stem, goals, balance, total)
+
+
+def planning_run(name: str, goals: Sequence[AskedGoal], balance: Balance, total: int
+                 ) -> PlanningRun:
+    """Makes the balance.
+
+    Args:
+        name: Of what was played.
+        goals: What became of each goal.
+        balance: What the node said last.
+        total: Goals that it was asked for.
+    """
     answered = sum(not goal.reason for goal in goals)
     result = {'goals': total, 'received': balance.received, 'published': balance.published,
               'dropped': dict(balance.dropped), 'in_flight': balance.in_flight,
@@ -134,11 +154,15 @@ def replay_planning(bag: Path, out: Path, progress: Progress = lambda done, tota
               'latency_p50_ms': balance.latency.get('total', {}).get('p50'),
               'latency_p99_ms': balance.latency.get('total', {}).get('p99'),
               'node_latency_ms': balance.latency}
-    (out / 'paths.json').write_text(json.dumps([
+    return PlanningRun(name, goals, result, {
+        key: value for key, value in balance.details.items() if key in ('map', 'costs')})
+
+
+def write_paths(path: Path, goals: Sequence[AskedGoal]) -> None:
+    """Writes goals, paths and reasons as JSON."""
+    path.write_text(json.dumps([
         {'goal': goal.xy.tolist(), 'reason': goal.reason, 'path': goal.path.round(4).tolist()}
         for goal in goals], indent=1) + '\n')
-    return PlanningRun(bag.stem, goals, result, {
-        key: value for key, value in balance.details.items() if key in ('map', 'costs')})
 
 
 def _seen(world: OccupancyMap | None, message: MapMessage) -> OccupancyMap | None:
@@ -153,21 +177,29 @@ def _seen(world: OccupancyMap | None, message: MapMessage) -> OccupancyMap | Non
     return world
 
 
-def _ask(client: Any, message: MapMessage, world: OccupancyMap | None, paths: list[Any],
-         process: NodeProcess) -> AskedGoal:
+def ask_for_path(client: Any, send: Callable[[], None], xy: NDArray[np.float64],
+                 world: OccupancyMap | None, paths: list[Any], process: NodeProcess
+                 ) -> AskedGoal:
     """Asks for a path and waits for the answer.
+
+    Args:
+        client: A `PlanningClient`.
+        send: Publishes the goal.
+        xy: (2,) its place [m].
+        world: The map that the node has.
+        paths: The paths that were heard, which `client` adds to.
+        process: The node.
 
     Raises:
         EqError: There is none in time.
     """
     before, seen = client.balance, len(paths)
-    client.play('goal', message.data, message.stamp)
+    send()
     if not client.wait(lambda: client.balance.received > before.received
                        and client.balance.in_flight == 0, PATIENCE):
         process.check()
         raise EqError(f'{NAME} has not answered within {PATIENCE:g} s:\n{process.tail()}')
-    position = message.message.pose.position
-    xy, after = np.array([position.x, position.y]), client.balance
+    after = client.balance
     if after.published > before.published:
         client.wait(lambda: len(paths) > seen, PATIENCE)
         places = [(each.pose.position.x, each.pose.position.y) for each in paths[-1].poses]

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 import time
@@ -126,7 +127,7 @@ class Playback:
     """Plays scans one after the other, in lock-step or by the clock."""
 
     def __init__(self, client: ReplayClient, answers: Answers, check: Callable[[], None],
-                 scan_timeout: float = 20.) -> None:
+                 scan_timeout: float = 20., beside: Sequence[Playback] = ()) -> None:
         """Keeps its parts.
 
         Args:
@@ -134,9 +135,11 @@ class Playback:
             answers: The sink of `client`.
             check: Raises if the node has died.
             scan_timeout: Longest wait for the answer to one scan [s].
+            beside: Of other nodes that listen to the same clouds.
         """
         self._client, self._answers, self._check = client, answers, check
         self._scan_timeout = scan_timeout
+        self._all = (self, *beside)
         self._tickets: list[_Ticket] = []
 
     @property
@@ -153,9 +156,10 @@ class Playback:
         for scan in scans:
             if not self._tickets:
                 self._introduce(scan)
-            known = self._client.balance
-            ticket = self._send(scan)
-            ticket.status = self._await(ticket, known)
+            known = [each._client.balance for each in self._all]
+            tickets = self._send(scan)
+            for each, ticket, before in zip(self._all, tickets, known, strict=True):
+                ticket.status = each._await(ticket, before)
             yield scan
 
     def by_the_clock(self, scans: Iterable[Played], rate: float) -> Iterator[Played]:
@@ -195,18 +199,27 @@ class Playback:
         # answers in single-scan mode and says so.
         deadline = time.monotonic() + _POSE_TIMEOUT
         while time.monotonic() < deadline:
-            self._client.tell_pose(scan.pose, scan.frame_id, scan.stamp)
-            if self._client.wait(lambda: self._client.knows_pose(scan.stamp), 0.5):
+            self._tell_pose(scan)
+            if all(each._knows_pose(scan.stamp) for each in self._all):
                 return
             self._check()
 
-    def _send(self, scan: Played) -> _Ticket:
-        ticket = _Ticket(scan.index, scan.stamp, scan.num_points, time.monotonic_ns())
-        self._tickets.append(ticket)
-        if scan.pose is not None:
-            self._client.tell_pose(scan.pose, scan.frame_id, scan.stamp)
+    def _knows_pose(self, stamp: int) -> bool:
+        return self._client.wait(lambda: self._client.knows_pose(stamp), 0.5)
+
+    def _tell_pose(self, scan: Played) -> None:
+        for each in self._all:
+            if scan.pose is not None:
+                each._client.tell_pose(scan.pose, scan.frame_id, scan.stamp)
+
+    def _send(self, scan: Played) -> list[_Ticket]:
+        sent = time.monotonic_ns()
+        tickets = [_Ticket(scan.index, scan.stamp, scan.num_points, sent) for _ in self._all]
+        for each, ticket in zip(self._all, tickets, strict=True):
+            each._tickets.append(ticket)
+        self._tell_pose(scan)
         self._client.player.play(scan.cloud, scan.stamp)
-        return ticket
+        return tickets
 
     def _await(self, ticket: _Ticket, known: Balance) -> str:
         def decided() -> bool:

@@ -31,9 +31,10 @@ from eq_eval.replay.playback import Played
 from eq_eval.replay.raw_clouds import RawCloud
 from eq_eval.replay.scan_source import knows_poses
 from eq_eval.replay.scan_source import ScanSource
+from eq_ros.balance import Balance
 
 CLASS_NAMES = ('car', 'truck', 'pedestrian', 'cyclist')
-_DIAGNOSTICS_PERIOD = 0.2    # [s]; how soon a dropped scan is known
+DIAGNOSTICS_PERIOD = 0.2    # [s]; how soon a dropped scan is known
 # Every pose is sent, so it is worth waiting for, however busy the machine is.
 _ODOMETRY = {'odometry_source': 'topic', 'odometry_timeout': '1.0'}
 
@@ -81,7 +82,7 @@ class ReplayOptions:
 
     def node_arguments(self, with_poses: bool = False) -> list[str]:
         """Command line of the node, which may be told poses."""
-        settings = {'use_sim_time': 'true', 'diagnostics_period': str(_DIAGNOSTICS_PERIOD),
+        settings = {'use_sim_time': 'true', 'diagnostics_period': str(DIAGNOSTICS_PERIOD),
                     **(_ODOMETRY if with_poses else {}), **self.parameters}
         if self.model is not None:
             settings['model_path'] = json.dumps(str(self.model.resolve()))
@@ -150,7 +151,7 @@ def replay(recording: Recording, out: Path, options: ReplayOptions,
     total = min(len(recording), options.limit or len(recording))
     node = options.node
     source = ScanSource(recording, options, raw, node.labels_points and knows_poses(recording))
-    scans = _primed(source.scans())  # what cannot be read at all starts no node
+    scans = primed(source.scans())  # what cannot be read at all starts no node
     # This process too: rclpy reads the transport profile when it starts.
     with applied(environment), OutputBag(out / 'outputs') as bag, \
             NodeProcess(node.module, options.node_arguments(source.with_poses), out / 'node.log',
@@ -168,23 +169,32 @@ def replay(recording: Recording, out: Path, options: ReplayOptions,
                 progress(scan.index + 1, total, f'playing to {node.label}')
             balance = playback.settle()
             outcomes = playback.outcomes(options.class_names, balance)
-    _write_lines(out / 'detections.jsonl', outcomes, options.class_names)
+    write_lines(out / 'detections.jsonl', outcomes, options.class_names)
+    return replay_run(outcomes, balance, source, total, recording.lost, bag.counts,
+                      client.records_objects)
+
+
+def replay_run(outcomes: Sequence[ScanOutcome], balance: Balance, source: ScanSource, total: int,
+               lost: Sequence[str], recorded: Mapping[str, int], records_objects: bool
+               ) -> ReplayRun:
+    """Gathers what came of a recording; see `ReplayRun` for the arguments."""
     return ReplayRun(
         outcomes, source.kept, balance.received, balance.published, balance.in_flight,
         dict(balance.dropped), balance.latency,
         {key: value for key, value in balance.details.items() if 'latency' not in key},
-        total, list(recording.lost), dict(bag.counts), client.records_objects,
+        total, list(lost), dict(recorded), records_objects,
         source.with_poses, source.has_point_labels)
 
 
-def _primed(scans: Iterator[Played]) -> Iterator[Played]:
+def primed(scans: Iterator[Played]) -> Iterator[Played]:
     """The same scans, the first of them read already."""
     first = list(islice(scans, 1))
     return chain(first, scans)
 
 
-def _write_lines(path: Path, outcomes: Sequence[ScanOutcome], class_names: tuple[str, ...],
-                 ) -> None:
+def write_lines(path: Path, outcomes: Sequence[ScanOutcome], class_names: tuple[str, ...]
+                ) -> None:
+    """Writes one line of JSON per scan."""
     with path.open('w') as file:
         for outcome in outcomes:
             file.write(json.dumps(outcome.to_json(class_names)) + '\n')

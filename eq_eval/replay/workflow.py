@@ -15,8 +15,6 @@ from eq_eval.replay.nodes import DETECTOR
 from eq_eval.replay.nodes import SEGMENTER
 from eq_eval.replay.panoptic import FOLDER
 from eq_eval.replay.panoptic import panoptic_inputs
-from eq_eval.replay.pick_place import play_episodes
-from eq_eval.replay.planning import replay_planning
 from eq_eval.replay.reporting import model_facts
 from eq_eval.replay.reporting import report_inputs
 from eq_eval.replay.rotation_curves import measured_rotation
@@ -30,11 +28,7 @@ from eq_eval.replay.source import Source
 from eq_eval.replay.summary import summarize
 from eq_eval.report.builder import write_report
 from eq_eval.report.inputs import PanopticInputs
-from eq_eval.report.pick_place import pick_place_section
-from eq_eval.report.planning import planning_section
 from eq_ros.pointcloud2 import DecodeOptions
-
-PLANNING, PICK_PLACE = 'planner', 'pick_place'      # folders of what those nodes say
 
 
 @dataclass(frozen=True)
@@ -53,8 +47,6 @@ class Job:
         turn: Whether to measure a short rotation curve where none is stored.
         panoptic: How the recording is played through the segmenter after the detector; not at
             all if None.
-        walk: Recording of maps and goals that is played through the planner after that, if any.
-        policy: Policy of pick and place that is then let act on a simulated table, if any.
     """
 
     path: Path
@@ -67,8 +59,6 @@ class Job:
     labels: Path | None = None
     turn: bool = False
     panoptic: ReplayOptions | None = None
-    walk: Path | None = None
-    policy: Path | None = None
 
 
 def run_job(job: Job, progress: Progress = lambda done, total, text: None) -> dict[str, Any]:
@@ -80,8 +70,7 @@ def run_job(job: Job, progress: Progress = lambda done, total, text: None) -> di
 
     Returns:
         The figures of `summarize`, with `scores` and `mAP` where there are labels, `report` and
-        `damages`; under `panoptic`, `planning` and `pick_place` those of the other nodes. The
-        same is in `result.json`.
+        `damages`; under `panoptic` those of the segmenter. The same is in `result.json`.
 
     Raises:
         EqError: The recording is damaged, or the node cannot work.
@@ -103,23 +92,13 @@ def run_job(job: Job, progress: Progress = lambda done, total, text: None) -> di
     if job.panoptic is not None:
         panoptic = _segmented(job, job.panoptic, source, progress)
         result['panoptic'] = panoptic.result
-    planning = None
-    if job.walk is not None:
-        make_room(job.out / PLANNING)
-        walked = replay_planning(job.walk, job.out / PLANNING, progress)
-        result['planning'], planning = dict(walked.result), planning_section(walked)
-    pick_place = None
-    if job.policy is not None:
-        make_room(job.out / PICK_PLACE)
-        acted = play_episodes(job.policy, job.out / PICK_PLACE, progress)
-        result['pick_place'], pick_place = dict(acted.result), pick_place_section(acted)
     progress(len(run.outcomes), len(run.outcomes), 'writing the report')
     rotation = stored_rotation()
     if rotation is None and job.turn:
         rotation = measured_rotation(source.recording, job.options.model, progress)
     result['report'] = str(write_report(job.out / 'report.html', report_inputs(
         source.recording, run, job.options, result, job.command, result['damages'],
-        scores.text if scores else '', rotation, panoptic, planning, pick_place)))
+        scores.text if scores else '', rotation, panoptic)))
     (job.out / 'result.json').write_text(json.dumps(result, indent=2, default=float) + '\n')
     return result
 
@@ -140,27 +119,15 @@ def _segmented(job: Job, options: ReplayOptions, source: Source, progress: Progr
 
 def is_accounted(result: Mapping[str, Any]) -> bool:
     """Whether the balance of every node holds."""
-    return all(result.get(name, result)['accounted']
-               for name in ('panoptic', 'planning', 'pick_place', 'all'))
+    return bool(result['accounted'] and result.get('panoptic', result)['accounted'])
 
 
 def balance_lines(result: Mapping[str, Any]) -> list[str]:
     """The balance of each node in one line for people."""
-    others = [f'{label}: {_goal_line(result[name], *words)}' for label, name, words in (
-        ('planner', 'planning', ('goals', 'paths')),
-        ('policy', 'pick_place', ('asked', 'answers'))) if name in result]
     if 'panoptic' not in result:
-        return [_balance_line(result), *others]
-    return [*(f'{node.label}: {_balance_line(part)}' for node, part in (
-        (DETECTOR, result), (SEGMENTER, result['panoptic']))), *others]
-
-
-def _goal_line(result: Mapping[str, Any], asked: str, answers: str) -> str:
-    dropped = ', '.join(f'{count} {reason}' for reason, count in result['dropped'].items())
-    verdict = '' if result['accounted'] else '  - THE BALANCE DOES NOT HOLD'
-    return (f"{result[asked]} {asked} = {result['published']} {answers} + "
-            f"{sum(result['dropped'].values())} refused" + (f' ({dropped})' if dropped else '')
-            + verdict)
+        return [_balance_line(result)]
+    return [f'{node.label}: {_balance_line(part)}' for node, part in (
+        (DETECTOR, result), (SEGMENTER, result['panoptic']))]
 
 
 def _balance_line(result: Mapping[str, Any]) -> str:

@@ -43,7 +43,7 @@ def build_report(inputs: ReportInputs, now: datetime | None = None) -> str:
     """
     created = (now or datetime.now(UTC)).strftime('%d %B %Y, %H:%M UTC')
     return environment().get_template('report.html.j2').render(
-        **_page(inputs), version=version_text(), created=created)
+        **page_of(inputs), version=version_text(), created=created)
 
 
 def environment() -> Any:
@@ -59,16 +59,23 @@ def environment() -> Any:
 def write_report(path: Path, inputs: ReportInputs) -> Path:
     """Writes a report; a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    return write_page(path, build_report(inputs))
+
+
+def write_page(path: Path, text: str) -> Path:
+    """Writes a page; a reader never sees half of it."""
     draft = path.with_suffix('.part')
-    draft.write_text(build_report(inputs), encoding='utf-8')
+    draft.write_text(text, encoding='utf-8')
     os.replace(draft, path)
     return path
 
 
-def _page(inputs: ReportInputs) -> dict[str, Any]:
+def page_of(inputs: ReportInputs) -> dict[str, Any]:
+    """What the template `report.html.j2` takes, but for version and date."""
     result, panoptic = inputs.result, inputs.panoptic
     hero = _hero(inputs)
     return {
+        'kind': 'replay report', 'pages': [], 'accounting_title': 'Every scan is accounted for',
         'title': inputs.title, 'lead': inputs.lead, 'command': inputs.command,
         'notes': list(inputs.notes), 'tiles': tiles(result, inputs.scores, panoptic),
         'accounting': _balances(inputs),

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from datetime import datetime
 from datetime import UTC
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eq_core.geometry.occupancy import OccupancyMap
-from eq_core.geometry.occupancy import UNKNOWN
 from eq_eval.replay.planning import AskedGoal
 from eq_eval.replay.planning import PlanningRun
 from eq_eval.report.builder import environment
 from eq_eval.report.builder import version_text
+from eq_eval.report.builder import write_page
 from eq_eval.report.raster import data_uri
 
 LARGEST = 1200      # pixels along an edge of a picture of a map
-FREE, WALL, NOTHING = 252, 60, 205      # shades of grey, as map_server writes them
+FREE, DEAR, WALL, NOTHING = (252, 252, 250), (222, 170, 96), (44, 48, 56), (182, 196, 212)
 ORDINARY = 72       # degrees of hue between two paths
 
 
@@ -38,16 +37,18 @@ def write_planning_report(path: Path, run: PlanningRun, command: str) -> Path:
     text = environment().get_template('planning_page.html.j2').render(
         title=run.name, command=command, created=created, version=version_text(),
         planning=planning_section(run))
-    draft = path.with_suffix('.part')
-    draft.write_text(text, encoding='utf-8')
-    os.replace(draft, path)
-    return path
+    return write_page(path, text)
 
 
-def planning_section(run: PlanningRun) -> dict[str, Any]:
-    """Pictures, a row for each goal, and the balance."""
-    rows = [_row(number, goal) for number, goal in enumerate(run.goals, start=1)]
-    return {'maps': _maps(run.goals), 'rows': rows,
+def planning_section(run: PlanningRun, note: str = '') -> dict[str, Any]:
+    """Pictures, a row for each goal, and the balance.
+
+    Args:
+        run: What came of the goals.
+        note: What else a reader should know, in words.
+    """
+    return {'note': note, 'maps': _maps(run.goals),
+            'rows': [_row(number, goal) for number, goal in enumerate(run.goals, start=1)],
             'sentence': _sentence(run.result), 'accounted': run.result['accounted'],
             'latency': run.result['latency_p50_ms'], 'facts': list(run.facts.items())}
 
@@ -81,9 +82,11 @@ def _picture(world: OccupancyMap, goals: Sequence[tuple[int, AskedGoal]]) -> dic
     for number, goal in goals:
         path = _pixels(world, goal.path) if len(goal.path) else np.zeros((0, 2))
         place = _pixels(world, goal.xy[None])[0]
-        marks.append({'number': number, 'colour': _colour(number), 'found': not goal.reason,
-                      'x': round(float(place[0]), 1), 'y': round(float(place[1]), 1),
-                      'points': ' '.join(f'{x:.1f},{y:.1f}' for x, y in path.tolist())})
+        marks.append({
+            'number': number, 'colour': _colour(number), 'found': not goal.reason,
+            'begin': path[0].round(1).tolist() if len(path) else [],
+            'x': round(float(place[0]), 1), 'y': round(float(place[1]), 1),
+            'points': ' '.join(f'{x:.1f},{y:.1f}' for x, y in path.tolist())})
     return {'uri': _map_uri(world), 'width': width, 'height': height, 'marks': marks,
             'line': round(max(width, height) / 220, 2), 'dot': round(max(width, height) / 70, 2)}
 
@@ -96,10 +99,16 @@ def _pixels(world: OccupancyMap, xy: NDArray[np.float64]) -> NDArray[np.float64]
 
 def _map_uri(world: OccupancyMap) -> str:
     from PIL import Image
-    shade = np.where(world.cells == UNKNOWN, NOTHING, FREE - (FREE - WALL) / 100. * world.cells)
-    picture = Image.fromarray(shade[::-1].round().astype(np.uint8))
+    picture = Image.fromarray(_palette()[world.cells[::-1].astype(np.int64)])
     picture.thumbnail((LARGEST, LARGEST))
-    return data_uri(picture)
+    return data_uri(picture.quantize(64))
+
+
+def _palette() -> NDArray[np.uint8]:
+    """(102, 3) colours of cells that are free, cost something, are occupied, and unknown last."""
+    share = np.linspace(0, 1, 100)[:, None]
+    ground = (1 - share) * FREE + share * DEAR
+    return np.concatenate([ground, [WALL], [NOTHING]]).round().astype(np.uint8)
 
 
 def _colour(number: int) -> str:

@@ -16,7 +16,8 @@ _REASONS = {
     'bad_layout': 'sizes that contradict each other', 'internal': 'a fault in the node',
     'bad_output': 'the model answered with something that must not be published',
 }
-_STAGES = ('decode', 'odometry', 'preprocess', 'inference', 'postprocess', 'tracking', 'encode')
+_STAGES = ('waiting', 'decode', 'transform', 'odometry', 'preprocess', 'heightmap', 'inference',
+           'postprocess', 'tracking', 'costmap', 'planning', 'encode')
 
 
 def tiles(result: Mapping[str, Any], scores: Mapping[str, Any] | None,
@@ -26,15 +27,15 @@ def tiles(result: Mapping[str, Any], scores: Mapping[str, Any] | None,
         return _tiles_of_both(result, scores, panoptic)
     total, answered = int(result['scans_in_bag']), int(result['published'])
     dropped = sum(result['dropped'].values()) + int(result.get('lost_in_transport', 0))
-    rows = [_tile(str(total), 'scans recorded'),
-            _tile(str(answered), 'answered', tone='good' if answered == total else ''),
-            _tile(str(dropped), 'dropped', tone='warn' if dropped else '')]
+    rows = [tile(str(total), 'scans recorded'),
+            tile(str(answered), 'answered', tone='good' if answered == total else ''),
+            tile(str(dropped), 'dropped', tone='warn' if dropped else '')]
     for key, text in (('round_trip_p50_ms', 'round trip, median'),
                       ('round_trip_p99_ms', 'round trip, p99')):
         if result.get(key) is not None:
-            rows.append(_tile(f'{result[key]:.0f}', text, 'ms'))
+            rows.append(tile(f'{result[key]:.0f}', text, 'ms'))
     if scores is not None and scores.get('mAP') is not None:
-        rows.append(_tile(f"{scores['mAP']:.3f}", 'mAP (0.5 to 4 m)'))
+        rows.append(tile(f"{scores['mAP']:.3f}", 'mAP (0.5 to 4 m)'))
     return rows
 
 
@@ -42,27 +43,36 @@ def _tiles_of_both(result: Mapping[str, Any], scores: Mapping[str, Any] | None,
                    panoptic: PanopticInputs) -> list[dict[str, str]]:
     """Two nodes have been asked: one figure of each kind for each."""
     total = int(result['scans_in_bag'])
-    rows = [_tile(str(total), 'scans recorded')]
+    rows = [tile(str(total), 'scans recorded')]
     for name, figures in (('detector', result), ('segmenter', panoptic.result)):
         answered = int(figures['published'])
-        rows.append(_tile(str(answered), f'answered by the {name}',
+        rows.append(tile(str(answered), f'answered by the {name}',
                           tone='good' if answered == total else 'warn'))
         if figures.get('round_trip_p50_ms') is not None:
-            rows.append(_tile(f"{figures['round_trip_p50_ms']:.0f}",
+            rows.append(tile(f"{figures['round_trip_p50_ms']:.0f}",
                               f'round trip of the {name}, median', 'ms'))
     wanted = ((scores, 'mAP', 'mAP of the boxes (0.5 to 4 m)'), (panoptic.scores, 'LSTQ', 'LSTQ'),
               (panoptic.scores, 'PQ', 'PQ'), (panoptic.scores, 'mIoU', 'mIoU'))
-    rows += [_tile(f'{table[key]:.3f}', text) for table, key, text in wanted
+    rows += [tile(f'{table[key]:.3f}', text) for table, key, text in wanted
              if table is not None and table.get(key) is not None]
     return rows
 
 
-def _tile(value: str, label: str, unit: str = '', tone: str = '') -> dict[str, str]:
+def tile(value: str, label: str, unit: str = '', tone: str = '') -> dict[str, str]:
+    """One figure on top; `tone` is '', 'good', 'warn' or 'bad'."""
     return {'value': value, 'label': label, 'unit': unit, 'tone': tone}
 
 
-def accounting(result: Mapping[str, Any], name: str = '') -> dict[str, Any]:
-    """The balance of a node, one row for each fate of a scan; `name` stands above it."""
+def accounting(result: Mapping[str, Any], name: str = '', unit: str = 'scans',
+               whole: str = 'in the recording') -> dict[str, Any]:
+    """The balance of a node, one row for each fate of an input.
+
+    Args:
+        result: The figures; inputs in all are `scans_in_bag`, `received` where that is missing.
+        name: Stands above it.
+        unit: What the inputs are.
+        whole: What they are in all.
+    """
     dropped = dict(result['dropped'])
     rows = [_row('answered', result['published'], 's-published', '')]
     rows += [_row(f'dropped: {reason}', count, 's-dropped', _REASONS.get(reason, ''))
@@ -73,10 +83,11 @@ def accounting(result: Mapping[str, Any], name: str = '') -> dict[str, Any]:
             ('lost_in_bag', 'unreadable', 's-lost', 'damaged in the recording')):
         if result.get(key):
             rows.append(_row(fate, result[key], style, text))
-    total, seen = int(result['scans_in_bag']), sum(row['count'] for row in rows)
+    total, seen = int(result.get('scans_in_bag', result['received'] + result.get(
+        'lost_in_transport', 0))), sum(row['count'] for row in rows)
     balanced = seen == total
     return {
-        'name': name, 'rows': rows, 'total': total,
+        'name': name, 'rows': rows, 'total': total, 'unit': unit, 'whole': whole,
         'verdict': 'the balance holds' if balanced else f'{total - seen} are not accounted for',
         'sentence': f"received {result['received']} = published {result['published']} + dropped "
                     f"{sum(dropped.values())} + in flight {result['in_flight']}",

@@ -179,9 +179,11 @@ class PanopticSegmenterNode(CloudNode[Parameters, SegmenterFace]):
         return super().topics() + more
 
     def describe(self) -> Mapping[str, str]:
-        """Model, backend, whether the last cloud had a pose, and up to when poses are known."""
+        """Model, backend, what is known of poses, and how many listen to the points."""
+        points = self.outputs.get('points')
         newest = None if self._ego is None else self._ego.newest(self.frame_id)
         return {**super().describe(), 'mode': self._mode,
+                'listeners': str(0 if points is None else points.get_subscription_count()),
                 'odometry_until': '' if newest is None else f'{newest * NANOSECONDS:.3f}'}
 
     def answer(self, model: SegmenterFace, points: Points, header: Header, ticket: Ticket

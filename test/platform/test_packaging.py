@@ -17,7 +17,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 EXECUTABLES = ('eq', 'graph_planner', 'lidar_detector', 'panoptic_segmenter', 'path_follower',
-               'pick_place_policy')
+               'pick_place_policy', 'semantic_costmap')
 # Records of what is installed, hooks of a workspace, and what Python compiles
 OF_THE_INSTALLER = ('.egg-info/', '.dist-info/', '.pyc', 'share/colcon-core/',
                     'share/eq_stack/hook/')

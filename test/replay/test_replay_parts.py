@@ -58,10 +58,11 @@ def test_the_stamp_is_read_from_serialised_bytes(order: str) -> None:
     assert header_stamp(data) == 1317000011_900000000
 
 
-def test_a_domain_in_use_is_not_chosen() -> None:
+@pytest.mark.parametrize('offset', [0, 10, 14])     # of all, of the first and third participant
+def test_a_domain_in_use_is_not_chosen(offset: int) -> None:
     domain = free_domain_id(seed=3)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.bind(('', 7400 + 250 * domain))
+        other.bind(('', 7400 + 250 * domain + offset))
         assert free_domain_id(seed=3) != domain
 
 

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from eq_ros.node_kinds import COSTMAP
 from eq_ros.node_kinds import FOLLOWER
 from eq_ros.node_kinds import STACK
 
@@ -32,7 +33,7 @@ def test_every_folder_is_named(repository: Path) -> None:
 def test_every_node_has_a_row_that_leads_to_its_document(repository: Path) -> None:
     text = (repository / 'README.md').read_text()
     rows = re.findall(r'^\| \[`(\w+)`\]\(docs/(\w+)\.md\) \|', text, re.M)
-    assert set(rows) == {(kind.name, kind.name) for kind in (*STACK, FOLLOWER)}
+    assert set(rows) == {(kind.name, kind.name) for kind in (*STACK, COSTMAP, FOLLOWER)}
 
 
 def test_every_command_exists(repository: Path) -> None:

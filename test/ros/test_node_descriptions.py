@@ -21,6 +21,7 @@ from eq_eval.supervision import supervise
 from eq_ros.guard import MILD
 from eq_ros.guard import NOT_FIT
 from eq_ros.guard import REFUSED
+from eq_ros.node_kinds import COSTMAP
 from eq_ros.node_kinds import DETECTOR
 from eq_ros.node_kinds import FOLLOWER
 from eq_ros.node_kinds import options
@@ -31,10 +32,12 @@ LAUNCH_FILES = {'lidar_detector': 'detector.launch.py',
                 'panoptic_segmenter': 'panoptic_segmenter.launch.py',
                 'graph_planner': 'graph_planner.launch.py',
                 'path_follower': 'path_follower.launch.py',
+                'semantic_costmap': 'semantic_costmap.launch.py',
                 'pick_place_policy': 'pick_place.launch.py'}
-KINDS = {kind.name: kind for kind in (*STACK, FOLLOWER)}
+KINDS = {kind.name: kind for kind in (*STACK, COSTMAP, FOLLOWER)}
 PACKAGE = {'lidar_detector': 'eq_perception', 'panoptic_segmenter': 'eq_perception',
            'graph_planner': 'eq_navigation', 'path_follower': 'eq_navigation',
+           'semantic_costmap': 'eq_navigation',
            'pick_place_policy': 'eq_manipulation'}
 # What the reasons and topics of a node are written in, and reasons that it has besides
 CLOUDS = (('eq_ros/cloud_node.py',), {'missing_field', 'bad_field', 'bad_layout', *MILD})
@@ -42,6 +45,8 @@ BASE = {'lidar_detector': CLOUDS, 'panoptic_segmenter': CLOUDS,
         'graph_planner': (('eq_ros/maps.py', 'eq_ros/planar_poses.py'),
                           {*REFUSED, 'busy', 'stopped'}),
         'path_follower': (('eq_navigation/pure_pursuit.py',), {'bad_pose', 'frame', 'no_path'}),
+        'semantic_costmap': (('eq_ros/panoptic.py', 'eq_navigation/nodes/semantic_costmap.py'),
+                             {'tf_error', 'bad_layout', 'frame', *MILD - {'stale'}}),
         'pick_place_policy': (('eq_ros/table_views.py', 'eq_ros/images.py',
                                'eq_ros/colored_points.py'),
                               {*NOT_FIT, 'bad_image', 'bad_layout', 'busy', 'stopped'})}
@@ -87,6 +92,8 @@ def test_arguments_are_what_the_documents_promise(repository: Path) -> None:
         'graph_planner': {'input_map', 'input_map_updates', 'input_goal', 'output_path',
                           'robot_base_frame'},
         'path_follower': {'input_path', 'input_odometry', 'output_cmd_vel'},
+        'semantic_costmap': {'input_pointcloud', 'input_odometry', 'odometry_source', 'odom_frame',
+                             'output_map'},
         'pick_place_policy': {'input', 'input_depth', 'input_color', 'input_camera_info',
                               'input_points', 'workspace_frame', 'continuous'}}
     together = options(STACK)

@@ -19,6 +19,7 @@ HEAVY = ('torch', 'open3d', 'matplotlib', 'onnx', 'rosbags', 'mcap', 'typer', 'e
                                   'eq_perception.nodes.panoptic_segmenter',
                                   'eq_navigation.nodes.graph_planner',
                                   'eq_navigation.nodes.path_follower',
+                                  'eq_navigation.nodes.semantic_costmap',
                                   'eq_manipulation.nodes.pick_place_policy'])
 def test_node_imports_neither_torch_nor_offline_libraries(repository: Path, node: str) -> None:
     assert imported(repository, node, HEAVY) == []

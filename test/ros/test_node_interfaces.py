@@ -24,11 +24,12 @@ from rclpy.qos import ReliabilityPolicy
 from eq_ros.node_interfaces import INTERFACES
 from eq_ros.node_interfaces import Quality
 from eq_ros.node_interfaces import Topic
+from eq_ros.node_kinds import COSTMAP
 from eq_ros.node_kinds import FOLLOWER
 from eq_ros.node_kinds import NodeKind
 from eq_ros.node_kinds import STACK
 
-KINDS = (*STACK, FOLLOWER)
+KINDS = (*STACK, COSTMAP, FOLLOWER)
 OF_EVERY_NODE = {'/rosout', '/parameter_events'}
 SECTIONS = ('Purpose', 'Inner-workings / Algorithms', 'Inputs / Outputs', 'Parameters',
             'Assumptions / Known limits', 'Error detection and handling',
@@ -36,6 +37,7 @@ SECTIONS = ('Purpose', 'Inner-workings / Algorithms', 'Inputs / Outputs', 'Param
 # Settings under which a node opens all that it can open at one time
 SETTINGS: dict[str, tuple[dict[str, Any], ...]] = {
     'panoptic_segmenter': ({'odometry_source': 'topic'},),
+    'semantic_costmap': ({'odometry_source': 'topic'},),
     'pick_place_policy': ({}, {'input': 'points'})}
 each_kind = pytest.mark.parametrize('kind', KINDS, ids=lambda kind: kind.name)
 
@@ -94,7 +96,7 @@ def configured(kind: NodeKind, settings: dict[str, Any], domain_id: int
 
     context.init(args=[], domain_id=domain_id)
     values = {'use_sim_time': True, 'autostart': False, **settings}
-    node = Noted(*([] if kind is FOLLOWER else [lambda parameters: Anything()]), context=context,
+    node = Noted(*([lambda parameters: Anything()] if kind in STACK else []), context=context,
                  parameter_overrides=[Parameter(name, value=value)
                                       for name, value in values.items()])
     try:

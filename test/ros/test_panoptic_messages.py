@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from eq_core.errors import InputError
 from eq_core.errors import OutputError
 from eq_core.geometry.points import Points
+from eq_ros.panoptic import decode_classes
 from eq_ros.panoptic import encode_panoptic
 from eq_ros.point_layout import DATATYPES
 from eq_ros.point_layout import read_layout
 from eq_ros.pointcloud2 import decode
+from eq_ros.pointcloud2 import encode
 
 STAMP = 1_700_000_000_123_456_789
 FIELDS = [('x', 'f4'), ('y', 'f4'), ('z', 'f4'), ('intensity', 'f4'), ('semantic', 'u2'),
@@ -38,6 +41,28 @@ def test_strict_decoder_reads_every_column_as_it_was(count: int) -> None:
         layout = read_layout(message)
         for name, column in zip(('semantic', 'instance', 'probability'), columns, strict=True):
             np.testing.assert_array_equal(layout.column(layout.field(name)), column)
+
+
+def test_classes_are_read_beside_the_points_that_can_be_used() -> None:
+    points, semantic, *rest = scan(100)
+    message = encode_panoptic(points, semantic, *rest)
+    xyz, classes = decode_classes(message, 1000.)
+    np.testing.assert_array_equal(xyz, points.xyz)
+    np.testing.assert_array_equal(classes, semantic)
+    xyz, classes = decode_classes(message, .5)
+    near = np.abs(points.xyz).max(1) <= .5
+    np.testing.assert_array_equal(xyz, points.xyz[near])
+    np.testing.assert_array_equal(classes, semantic[near])
+    empty = decode_classes(encode_panoptic(*scan(0)), 1.)
+    assert empty[0].shape == (0, 3) and empty[1].shape == (0,)
+
+
+@pytest.mark.parametrize(('column', 'reason'), [
+    ({}, 'missing_field'), ({'semantic': np.zeros(5, np.float32)}, 'bad_field')])
+def test_classes_that_are_none_are_refused(column: dict[str, np.ndarray], reason: str) -> None:
+    with pytest.raises(InputError, match='semantic') as caught:
+        decode_classes(encode(Points.from_xyz(np.zeros((5, 3))), column), 1.)
+    assert caught.value.reason == reason
 
 
 def test_readers_of_ros_read_the_same() -> None:

@@ -12,6 +12,7 @@ import pytest
 from eq_eval.cli.up import process_arguments
 from eq_eval.replay.environment import graph_environment
 from eq_eval.replay.node_process import NodeProcess
+from eq_ros.node_kinds import COSTMAP
 from eq_ros.node_kinds import FOLLOWER
 from eq_ros.node_kinds import NodeKind
 from eq_ros.node_kinds import STACK
@@ -21,7 +22,7 @@ from eq_ros.transport import shared_file
 PATIENCE = 120.     # [s]; nothing is measured with it
 # What nodes use only when their parameters say so
 CHOSEN = {'/clock', '/tf', '/tf_static', '/panoptic_segmenter/input/odometry',
-          '/pick_place_policy/input/points'}
+          '/semantic_costmap/input/odometry', '/pick_place_policy/input/points'}
 ACTION = {'publish': ('feedback', 'status'), 'reply': ('cancel_goal', 'get_result', 'send_goal')}
 
 Allowed = dict[str, set[str]]
@@ -92,8 +93,8 @@ def test_policies_allow_what_running_nodes_use_and_nothing_else(
     from eq_ros.transport import configure_transport
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     configure_transport()
-    found = used((*STACK, FOLLOWER), domain_id, tmp_path)
-    for kind in (*STACK, FOLLOWER):
+    found = used((*STACK, COSTMAP, FOLLOWER), domain_id, tmp_path)
+    for kind in (*STACK, COSTMAP, FOLLOWER):
         policy = allowed(repository, kind.name)
         for verb, names in found[kind.name].items():
             assert names - policy[verb] == set(), (kind.name, verb)
