@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,8 @@ from eq_eval.evaluation import AnyDetector
 from eq_eval.labelling.smoothing import smooth
 from eq_eval.labelling.smoothing import Smoothing
 from eq_perception.tracking.tracker import Tracker
+
+FRAME_ID = 'lidar'  # of scans that do not tell theirs
 
 
 @dataclass(frozen=True)
@@ -106,16 +107,28 @@ def with_proposals(scans: Iterable[LabeledScan], proposals: Sequence[Boxes3D]
         proposals: Boxes of each.
     """
     for scan, boxes in zip(scans, proposals, strict=True):
-        yield replace(scan, boxes=boxes, semantic=None, instance=None, class_names=CLASS_NAMES,
+        points = replace(scan.points, frame_id=scan.points.frame_id or FRAME_ID)
+        yield replace(scan, points=points, boxes=boxes, semantic=None, instance=None, class_names=CLASS_NAMES,
                       num_points=count_points_in_boxes(scan.points.xyz, boxes),
                       field_of_view=None)
+
+
+def _sequences(seen: Sequence[_Seen]) -> list[list[_Seen]]:
+    """Runs of scans that follow upon each other; a jump back in time is a new beginning."""
+    runs: list[list[_Seen]] = []
+    for one in seen:
+        before = runs[-1][-1] if runs else None
+        if before is None or (before.sequence != one.sequence
+                              or before.boxes.stamp > one.boxes.stamp):
+            runs.append([])
+        runs[-1].append(one)
+    return runs
 
 
 def _tracked(seen: Sequence[_Seen], smoothing: Smoothing) -> list[Boxes3D]:
     """Gives the boxes ids and smooths them, sequence by sequence."""
     tracker, answer = Tracker(), []
-    for _, group in groupby(seen, key=lambda one: one.sequence):
-        sequence = list(group)
+    for sequence in _sequences(seen):
         # What is not known of the sensor's motion is the identity in all scans.
         still = all(np.array_equal(one.pose, np.eye(4)) for one in sequence)
         tracker.reset()

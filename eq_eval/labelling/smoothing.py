@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ Array = NDArray[np.float64]
 
 AXIS_MEMORY = .7    # weight that the axis so far keeps from one scan to the next
 FILLED_SCORE = .5   # share of its neighbours' score that a filled box has
-MOVED = .5          # [m]; less on the way from scan to scan says nothing of the heading
+MOVED = 1.          # [m]; shorter ways and those below half a length say nothing of the heading
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def smooth(frames: Sequence[Boxes3D], poses: Sequence[Array], smoothing: Smoothi
     """
     # What was cut out of a longer recording is too short to say that a track is.
     least = min(smoothing.min_scans, len(frames))
+    # Without odometry a motion is also the sensor's own and says nothing of the heading.
+    is_placed = any(not np.array_equal(pose, np.eye(4)) for pose in poses)
     world = [boxes.transformed(pose) for boxes, pose in zip(frames, poses, strict=True)]
     kept: list[list[Boxes3D]] = [[] for _ in frames]
     for identity in np.unique(np.concatenate([boxes.track_id for boxes in world]
@@ -78,7 +81,7 @@ def smooth(frames: Sequence[Boxes3D], poses: Sequence[Array], smoothing: Smoothi
         track = joined([world[place].select(rows[place][:1]) for place in places])
         track = replace(track, label=np.full(len(track), main_label(track)))
         if smoothing.same_heading:
-            track = with_one_heading(track)
+            track = with_one_heading(track, is_placed)
         if smoothing.same_size:
             track = with_one_size(track)
         stamps = np.array([boxes.stamp for boxes in frames])
@@ -91,8 +94,9 @@ def smooth(frames: Sequence[Boxes3D], poses: Sequence[Array], smoothing: Smoothi
 
 def joined(boxes: Sequence[Boxes3D]) -> Boxes3D:
     """All boxes one after the other, with the frame and the stamp of the first."""
-    columns = {name: np.concatenate([getattr(part, name) for part in boxes])
-               for name in boxes[0].__dataclass_fields__ if name not in ('frame_id', 'stamp')}
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in boxes])
+        for name in boxes[0].__dataclass_fields__ if name not in ('frame_id', 'stamp')}
     return replace(boxes[0], **columns)
 
 
@@ -109,7 +113,7 @@ def with_one_size(track: Boxes3D) -> Boxes3D:
     return replace(track, center=center, size=size)
 
 
-def with_one_heading(track: Boxes3D) -> Boxes3D:
+def with_one_heading(track: Boxes3D, is_placed: bool = True) -> Boxes3D:
     """Turns the headings that contradict the rest of their track by half a turn.
 
     Each axis first takes the branch next to the running frequency-2 mean of the axes before it.
@@ -118,6 +122,7 @@ def with_one_heading(track: Boxes3D) -> Boxes3D:
 
     Args:
         track: Boxes of one object in the world's frame, by ascending time.
+        is_placed: Whether that frame stands still, so that motion speaks for a heading.
     """
     yaw, mean, weight = track.yaw.copy(), track.yaw[:1].copy(), np.ones(1)
     for place in range(1, len(yaw)):
@@ -128,8 +133,8 @@ def with_one_heading(track: Boxes3D) -> Boxes3D:
     step = track.center[1:, :2] - track.center[:-1, :2]
     moved = float((step * (ahead[1:] + ahead[:-1])).sum() / 2)
     # The length of the way adds up jitter, what lies between its ends does not.
-    far = np.linalg.norm(track.center[-1, :2] - track.center[0, :2]) > max(
-        2 * MOVED, float(track.size[:, 0].max()) / 2)
+    far = is_placed and np.linalg.norm(track.center[-1, :2] - track.center[0, :2]) > max(
+        MOVED, float(track.size[:, 0].max()) / 2)
     voted = float((track.heading_confidence * np.cos(track.yaw - yaw)).sum())
     if (moved if far else voted) < 0:
         yaw += np.pi
