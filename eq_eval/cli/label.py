@@ -74,8 +74,8 @@ def label(
     new_folder(out)
     with progress_bar() as progress:
         total = min(len(opened), limit or len(opened))
-        proposals = propose(
-            detector, first_of(opened, limit), options, lambda done: progress(done, total, 'detecting'))
+        proposals = propose(detector, first_of(opened, limit), options,
+                            lambda done: progress(done, total, 'detecting'))
         for name in FORMATS[:2]:
             if file_format in (name, 'both'):
                 progress(0, total, f'writing {name}')

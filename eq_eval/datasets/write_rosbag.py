@@ -81,7 +81,8 @@ def truth_row(scan: LabeledScan, stamp: int) -> dict[str, Any]:
     boxes = scan.boxes
     columns: dict[str, Any] = {}
     if boxes is not None:
-        for name in ('center', 'size', 'yaw', 'label', 'velocity', 'track_id'):
+        scored = ['score'] * bool((boxes.score != 1).any())     # of proposals, for who sorts them
+        for name in ('center', 'size', 'yaw', 'label', 'velocity', 'track_id', *scored):
             values = getattr(boxes, name)
             columns[name] = (values if values.dtype == np.int64 else values.round(5)).tolist()
         counts = scan.num_points if scan.num_points is not None else np.full(len(boxes), -1)

@@ -108,9 +108,9 @@ def with_proposals(scans: Iterable[LabeledScan], proposals: Sequence[Boxes3D]
     """
     for scan, boxes in zip(scans, proposals, strict=True):
         points = replace(scan.points, frame_id=scan.points.frame_id or FRAME_ID)
-        yield replace(scan, points=points, boxes=boxes, semantic=None, instance=None, class_names=CLASS_NAMES,
-                      num_points=count_points_in_boxes(scan.points.xyz, boxes),
-                      field_of_view=None)
+        yield replace(
+            scan, points=points, boxes=boxes, semantic=None, instance=None, field_of_view=None,
+            class_names=CLASS_NAMES, num_points=count_points_in_boxes(scan.points.xyz, boxes))
 
 
 def _sequences(seen: Sequence[_Seen]) -> list[list[_Seen]]:
