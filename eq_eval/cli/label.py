@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 from typing import Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,6 +19,11 @@ from eq_eval.cli.options import Json
 from eq_eval.cli.options import Model
 from eq_eval.cli.options import Threads
 from eq_eval.cli.options import Topic
+
+if TYPE_CHECKING:
+    from eq_core.geometry.boxes3d import Boxes3D
+    from eq_eval.datasets.recording import Recording
+    from eq_eval.datasets.scan import LabeledScan
 
 FORMATS = ('kitti', 'bag', 'both')
 SEPARATE = ('kitti_object', 'kitti_360')   # formats whose scans do not follow upon each other
@@ -56,12 +66,17 @@ def label(
     recordings that eq eval detector --data reads.
     """
     from eq_core.errors import ConfigError
+    from eq_core.errors import InputError
+    from eq_eval.cli.output import console
     from eq_eval.cli.output import emit
     from eq_eval.cli.replay import progress_bar
     from eq_eval.datasets.new_folder import new_folder
+    from eq_eval.labelling.propose import detect_each
     from eq_eval.labelling.propose import ProposalOptions
-    from eq_eval.labelling.propose import propose
+    from eq_eval.labelling.propose import proposals_of
+    from eq_eval.labelling.propose import with_proposals
     from eq_eval.labelling.smoothing import Smoothing
+    from eq_eval.replay.scan_source import FIRST_STAMP
     from eq_perception.detection.detector import Detector
 
     if file_format not in FORMATS:
@@ -74,19 +89,27 @@ def label(
     new_folder(out)
     with progress_bar() as progress:
         total = min(len(opened), limit or len(opened))
-        proposals = propose(detector, first_of(opened, limit), options,
-                            lambda done: progress(done, total, 'detecting'))
+        seen = detect_each(detector, first_of(opened, limit),
+                           lambda done: progress(done, total, 'detecting'))
+        if not seen:
+            raise InputError(f'{recording}: no scan can be read of {len(opened)}', 'missing_file')
+        proposals = proposals_of(seen, options)
         for name in FORMATS[:2]:
             if file_format in (name, 'both'):
-                progress(0, total, f'writing {name}')
-                write(name, opened, limit, proposals, out / name, options.tracks)
+                scans = with_proposals(first_of(opened, limit), proposals)
+                write(name, ticking(scans, progress, total, f'writing {name}'), out / name,
+                      opened.topic, options.tracks, seen[0].boxes.stamp >= FIRST_STAMP)
     emit({'recording': opened.name, 'kind': opened.kind, 'path': str(out),
           'format': file_format, 'odometry': odometry, 'lost': len(opened.lost),
-          **counts(proposals)}, json, f'labels proposed for {opened.name}')
+          'detections': sum(len(one.boxes) for one in seen), **counts(proposals)}, json,
+         f'labels proposed for {opened.name}')
+    if any(len(one.boxes) for one in seen) and not any(map(len, proposals)):
+        console.print('no track was seen often enough: do the scans follow upon each other? '
+                      'Otherwise --no-tracks; see also --min-scans and --classes')
 
 
 def open_scans(path: Path, topic: str | None, salvage: bool, odometry_frame: str
-               ) -> tuple[Any, bool]:
+               ) -> tuple[Recording, bool]:
     """Opens a recording and looks for the sensor's motion, in a bag also among its transforms.
 
     Returns:
@@ -106,35 +129,46 @@ def open_scans(path: Path, topic: str | None, salvage: bool, odometry_frame: str
     return (opened, False) if placed is None else (placed, True)
 
 
-def first_of(recording: Any, limit: int | None) -> Any:
+def first_of(recording: Recording, limit: int | None) -> Iterator[LabeledScan]:
     """The first scans of a recording."""
-    from itertools import islice
     return islice(recording.scans(), limit)
 
 
-def write(name: str, recording: Any, limit: int | None, proposals: Any, path: Path, tracks: bool
-          ) -> None:
-    """Writes the scans of a recording with their proposals in one of `FORMATS`."""
+def ticking(scans: Iterable[LabeledScan], progress: Any, total: int, text: str
+            ) -> Iterator[LabeledScan]:
+    """The scans, counted by a progress bar."""
+    for done, scan in enumerate(scans):
+        progress(done, total, text)
+        yield scan
+
+
+def write(name: str, scans: Iterable[LabeledScan], path: Path, topic: str,
+          tracks: bool, is_stamped: bool) -> None:
+    """Writes scans with their proposals in one of `FORMATS`.
+
+    Args:
+        name: Of the format.
+        scans: What is written.
+        path: New folder.
+        topic: Of the scans in a bag; the usual one if empty.
+        tracks: Whether KITTI's tracking benchmark is meant, not the one of objects.
+        is_stamped: Whether stamps are times of day, not times since the first scan.
+    """
     from eq_eval.datasets.write_kitti import write_kitti
     from eq_eval.datasets.write_kitti_tracking import write_kitti_tracking
     from eq_eval.datasets.write_rosbag import START
     from eq_eval.datasets.write_rosbag import TOPIC
     from eq_eval.datasets.write_rosbag import write_rosbag
-    from eq_eval.labelling.propose import with_proposals
-    from eq_eval.replay.scan_source import FIRST_STAMP
 
-    scans = with_proposals(first_of(recording, limit), proposals)
     if name == 'bag':
-        is_real = bool(proposals) and proposals[0].stamp >= FIRST_STAMP
-        write_rosbag(scans, path, recording.topic or TOPIC, 0 if is_real else START,
-                     '/label/objects')
+        write_rosbag(scans, path, topic or TOPIC, 0 if is_stamped else START, '/label/objects')
     elif tracks:
         write_kitti_tracking(scans, path)
     else:
         write_kitti(scans, path, proposals=True)
 
 
-def counts(proposals: Any) -> dict[str, Any]:
+def counts(proposals: Sequence[Boxes3D]) -> dict[str, Any]:
     """Scans, boxes of each class, and tracks."""
     import numpy as np
 

@@ -18,6 +18,7 @@ from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points_in_boxes import count_points_in_boxes
 from eq_eval.datasets.class_map import CLASS_NAMES
 from eq_eval.datasets.scan import LabeledScan
+from eq_eval.datasets.track_velocity import with_track_velocities
 from eq_eval.evaluation import AnyDetector
 from eq_eval.labelling.smoothing import smooth
 from eq_eval.labelling.smoothing import Smoothing
@@ -53,8 +54,14 @@ class ProposalOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """What is remembered of a scan."""
+class DetectedScan:
+    """What is remembered of a scan.
+
+    Attributes:
+        sequence: Name of its recording.
+        pose: (4, 4) world <- sensor, the identity where unknown.
+        boxes: What was found in it.
+    """
 
     sequence: str
     pose: NDArray[np.float64]
@@ -76,26 +83,40 @@ def propose(detector: AnyDetector, scans: Iterable[LabeledScan],
         progress: Told the number of scans done.
 
     Returns:
-        Boxes of each scan, in its frame, `label` indexing `CLASS_NAMES`. Their `score` is the
+        Boxes of each scan, in its frame, `label` indexing `CLASS_NAMES`, with the velocities of
+        their tracks where the sensor's motion is known. Their `score` is the
         detector's, and half the lower of their neighbours' where a gap was filled.
 
     Raises:
         ConfigError: The detector has other classes.
         InputError: A scan cannot be used.
     """
-    asked = options if options is not None else ProposalOptions()
+    return proposals_of(detect_each(detector, scans, progress),
+                        options if options is not None else ProposalOptions())
+
+
+def detect_each(detector: AnyDetector, scans: Iterable[LabeledScan],
+                progress: Callable[[int], None] = lambda done: None) -> list[DetectedScan]:
+    """The first half of `propose`: what the model finds in each scan alone."""
     if tuple(detector.class_names) != CLASS_NAMES:
         raise ConfigError(f'the model has the classes {list(detector.class_names)}, expected '
                           f'{list(CLASS_NAMES)}')
     seen = []
     for scan in scans:
-        boxes = replace(detector.detect(scan.points), frame_id=scan.points.frame_id,
-                        stamp=scan.points.stamp)
-        seen.append(_Seen(scan.sequence, scan.pose, boxes))
+        boxes = detector.detect(scan.points)
+        # A single scan shows no velocity, whatever the model says.
+        boxes = replace(boxes, velocity=np.zeros((len(boxes), 2)), stamp=scan.points.stamp,
+                        frame_id=scan.points.frame_id)
+        seen.append(DetectedScan(scan.sequence, scan.pose, boxes))
         progress(len(seen))
-    labels = [CLASS_NAMES.index(name) for name in asked.classes]
+    return seen
+
+
+def proposals_of(seen: Sequence[DetectedScan], options: ProposalOptions) -> list[Boxes3D]:
+    """The second half of `propose`: what is proposed of all that was found."""
+    labels = [CLASS_NAMES.index(name) for name in options.classes]
     return [boxes.select(np.isin(boxes.label, labels)) for boxes in (
-        _tracked(seen, asked.smoothing) if asked.tracks else [one.boxes for one in seen])]
+        _tracked(seen, options.smoothing) if options.tracks else [one.boxes for one in seen])]
 
 
 def with_proposals(scans: Iterable[LabeledScan], proposals: Sequence[Boxes3D]
@@ -113,9 +134,9 @@ def with_proposals(scans: Iterable[LabeledScan], proposals: Sequence[Boxes3D]
             class_names=CLASS_NAMES, num_points=count_points_in_boxes(scan.points.xyz, boxes))
 
 
-def _sequences(seen: Sequence[_Seen]) -> list[list[_Seen]]:
+def _sequences(seen: Sequence[DetectedScan]) -> list[list[DetectedScan]]:
     """Runs of scans that follow upon each other; a jump back in time is a new beginning."""
-    runs: list[list[_Seen]] = []
+    runs: list[list[DetectedScan]] = []
     for one in seen:
         before = runs[-1][-1] if runs else None
         if before is None or (before.sequence != one.sequence
@@ -125,7 +146,7 @@ def _sequences(seen: Sequence[_Seen]) -> list[list[_Seen]]:
     return runs
 
 
-def _tracked(seen: Sequence[_Seen], smoothing: Smoothing) -> list[Boxes3D]:
+def _tracked(seen: Sequence[DetectedScan], smoothing: Smoothing) -> list[Boxes3D]:
     """Gives the boxes ids and smooths them, sequence by sequence."""
     tracker, answer = Tracker(), []
     for sequence in _sequences(seen):
@@ -136,5 +157,7 @@ def _tracked(seen: Sequence[_Seen], smoothing: Smoothing) -> list[Boxes3D]:
         for one in sequence:
             tracker.update(one.boxes, None if still else one.pose, one.boxes.stamp)
             frames.append(replace(one.boxes, track_id=tracker.assignment))
-        answer += smooth(frames, [one.pose for one in sequence], smoothing)
+        poses = [one.pose for one in sequence]
+        steady = smooth(frames, poses, smoothing)
+        answer += steady if still else with_track_velocities(steady, poses)
     return answer

@@ -79,6 +79,7 @@ def test_both_formats_bring_the_proposals_back(labelled, scans):
         for label in other.boxes.label:
             boxes[other.class_names[label]] += 1
     assert boxes == told['boxes'] and behind
+    assert told['detections'] > 0 and told['lost'] == 0
 
 
 def test_the_bag_tells_boxes_ids_and_scores_to_ros(labelled):
@@ -160,7 +161,7 @@ def test_turning_the_recording_turns_the_proposals(scans):
         boxes = boxes.transformed(yaw_pose(90.))
         for name in ('track_id', 'label'):
             np.testing.assert_array_equal(getattr(other, name), getattr(boxes, name))
-        for name in ('center', 'size', 'score'):
+        for name in ('center', 'size', 'score', 'velocity'):
             np.testing.assert_allclose(getattr(other, name), getattr(boxes, name), atol=1e-4)
         np.testing.assert_allclose(np.cos(other.yaw - boxes.yaw), 1., atol=1e-8)
 
