@@ -7,6 +7,9 @@ import pytest
 
 from eq_core.errors import ConfigError
 from eq_core.geometry.boxes3d import Boxes3D
+from eq_core.geometry.points import Points
+from eq_eval.datasets.class_map import CLASS_NAMES
+from eq_eval.datasets.scan import LabeledScan
 from eq_eval.labelling.propose import ProposalOptions
 from eq_eval.labelling.propose import propose
 from eq_eval.labelling.smoothing import smooth
@@ -102,6 +105,31 @@ def test_turned_tracks_give_turned_answers(degrees):
     for boxes, other in zip(answer, aside, strict=True):
         np.testing.assert_allclose(other.center, boxes.transformed(turn).center, atol=1e-9)
         np.testing.assert_allclose(np.cos(other.yaw - boxes.yaw - np.deg2rad(degrees)), 1.)
+
+
+def test_odometry_tells_parked_cars_apart():
+    # The sensor moves by one gap between the cars from scan to scan: it sees the same each time.
+    class Row:
+        class_names = CLASS_NAMES
+
+        def detect(self, points: Points, *past: Points, poses=None) -> Boxes3D:
+            places = np.arange(-4, 5) * 6.
+            return Boxes3D(center=np.stack([places, places * 0 + 5, places * 0], 1),
+                           size=np.tile([4., 2., 1.5], (9, 1)), yaw=np.zeros(9),
+                           label=np.zeros(9), score=np.full(9, .8))
+
+    scans = []
+    for place in range(5):
+        pose = np.eye(4)
+        pose[0, 3] = 6. * place
+        scans.append(LabeledScan(Points.from_xyz(np.zeros((0, 3)), None, 'lidar', place * PERIOD),
+                                 pose))
+    answer = propose(Row(), scans)
+    where: dict[int, set[float]] = {}
+    for scan, boxes in zip(scans, answer, strict=True):
+        for track, center in zip(boxes.track_id, boxes.transformed(scan.pose).center, strict=True):
+            where.setdefault(int(track), set()).add(round(float(center[0]), 6))
+    assert len(where) > 6 and all(len(places) == 1 for places in where.values())
 
 
 def test_bad_options_are_named():
