@@ -40,7 +40,7 @@ def label(
         help='Some of car,truck,pedestrian,cyclist.')] = 'car,truck,pedestrian,cyclist',
     tracks: Annotated[bool | None, typer.Option(
         '--tracks/--no-tracks', help='Follow objects over time; not for scans that do not follow '
-        'upon each other. Without, what is below is left out.')] = None,
+        'upon each other. Without tracks the next four options do nothing.')] = None,
     min_scans: Annotated[int, typer.Option(
         help='Drop tracks that were seen in fewer scans.')] = 3,
     fill: Annotated[int, typer.Option(help='Fill gaps of so many scans at most.')] = 2,
@@ -100,7 +100,7 @@ def label(
                 write(name, ticking(scans, progress, total, f'writing {name}'), out / name,
                       opened.topic, options.tracks, seen[0].boxes.stamp >= FIRST_STAMP)
     emit({'recording': opened.name, 'kind': opened.kind, 'path': str(out),
-          'format': file_format, 'odometry': odometry, 'lost': len(opened.lost),
+          'format': file_format, 'odometry': odometry, 'lost': max(total - len(seen), len(opened.lost)),
           'detections': sum(len(one.boxes) for one in seen), **counts(proposals)}, json,
          f'labels proposed for {opened.name}')
     if any(len(one.boxes) for one in seen) and not any(map(len, proposals)):
