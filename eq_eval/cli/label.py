@@ -100,7 +100,8 @@ def label(
                 write(name, ticking(scans, progress, total, f'writing {name}'), out / name,
                       opened.topic, options.tracks, seen[0].boxes.stamp >= FIRST_STAMP)
     emit({'recording': opened.name, 'kind': opened.kind, 'path': str(out),
-          'format': file_format, 'odometry': odometry, 'lost': max(total - len(seen), len(opened.lost)),
+          'format': file_format, 'odometry': odometry,
+          'lost': max(total - len(seen), len(opened.lost)),
           'detections': sum(len(one.boxes) for one in seen), **counts(proposals)}, json,
          f'labels proposed for {opened.name}')
     if any(len(one.boxes) for one in seen) and not any(map(len, proposals)):
