@@ -8,6 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from eq_core.geometry.points import Points
 from eq_eval.datasets.kitti_labels import KittiScan
 from eq_eval.datasets.scan import LabeledScan
 
@@ -51,7 +52,7 @@ def turned(scan: LabeledScan, degrees: float) -> LabeledScan:
     back = turn.T
     view, angle = scan.field_of_view, math.radians(degrees)
     moved = dataclasses.replace(
-        scan, points=scan.points.transformed(turn), pose=scan.pose @ back,
+        scan, points=_turned_points(scan.points, degrees), pose=scan.pose @ back,
         boxes=None if scan.boxes is None else scan.boxes.transformed(turn),
         field_of_view=None if view is None else (view[0] + angle, view[1] + angle))
     if not isinstance(moved, KittiScan) or moved.image is None:
@@ -60,6 +61,20 @@ def turned(scan: LabeledScan, degrees: float) -> LabeledScan:
     return dataclasses.replace(moved, image=dataclasses.replace(
         moved.image, calibration=dataclasses.replace(
             mount, camera_from_velodyne=mount.camera_from_velodyne @ back)))
+
+
+def _turned_points(points: Points, degrees: float) -> Points:
+    """Turns points; quarter turns are exact to the sign of zero.
+
+    A product of matrices loses that sign, and with it on which side of an axis a point of
+    quantised data is counted.
+    """
+    turn = yaw_pose(degrees)
+    if degrees % 90:
+        return points.transformed(turn)
+    column = np.abs(turn[:3, :3]).argmax(1)
+    sign = turn[np.arange(3), column].astype(np.float32)
+    return dataclasses.replace(points, xyz=np.ascontiguousarray(points.xyz[:, column] * sign))
 
 
 def within(azimuth: NDArray[np.float64], limits: tuple[float, float] | None,

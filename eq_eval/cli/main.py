@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from eq_core.errors import EqError
 
 # Each is a module of this folder with a typer app called `app` or a function of its own name.
-COMMANDS = ('demo', 'replay', 'up', 'train', 'quantize', 'simulate', 'eval', 'verify',
+COMMANDS = ('demo', 'replay', 'up', 'label', 'train', 'quantize', 'simulate', 'eval', 'verify',
             'build-engine', 'bench', 'plan', 'view', 'doctor', 'test')
 
 

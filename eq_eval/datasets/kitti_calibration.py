@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 
 _NAMES = {'projection': ('P2', 'P_rect_02'), 'rectification': ('R0_rect', 'R_rect', 'R_rect_00'),
           'extrinsic': ('Tr_velo_to_cam', 'Tr_velo_cam', 'Tr')}
+# A line of our own: labels all around the sensor instead of in the image alone. Tools skip it.
+FULL_CIRCLE = 'labelled_azimuth'
 _CORNERS = np.array([[x, y, z] for x in (-.5, .5) for y in (-.5, .5) for z in (-.5, .5)])
 
 
@@ -30,10 +32,12 @@ class KittiCalibration:
     Attributes:
         projection: (3, 4) image <- rectified camera.
         camera_from_velodyne: (4, 4) rectified camera <- LiDAR.
+        full_circle: Whether the labels cover all around the LiDAR, not just the image.
     """
 
     projection: Array
     camera_from_velodyne: Array
+    full_circle: bool = False
 
     @classmethod
     def read(cls, path: Path) -> KittiCalibration:
@@ -54,19 +58,22 @@ class KittiCalibration:
         rectification = _matrix(values, 'rectification', 9, path) if rectified else np.eye(3)
         transform = np.eye(4)
         transform[:3] = rectification.reshape(3, 3) @ extrinsic.reshape(3, 4)
-        return cls(projection.reshape(3, 4), transform)
+        return cls(projection.reshape(3, 4), transform, FULL_CIRCLE in values)
 
     @property
     def velodyne_from_camera(self) -> Array:
         """(4, 4) LiDAR <- rectified camera."""
         return np.asarray(np.linalg.inv(self.camera_from_velodyne), np.float64)
 
-    def field_of_view(self) -> tuple[float, float]:
-        """Azimuths [rad] in the LiDAR's frame between which the image lies.
+    def field_of_view(self) -> tuple[float, float] | None:
+        """Azimuths [rad] in the LiDAR's frame between which there are labels; None for all.
 
-        The width of the image is not in the calibration; twice the principal point is within 2 %
-        of it, and errs to the narrow side.
+        Labels end where the image does, unless they cover the full circle. The width of the image
+        is not in the calibration; twice the principal point is within 2 % of it, and errs to the
+        narrow side.
         """
+        if self.full_circle:
+            return None
         slope = self.projection[0, 2] / self.projection[0, 0]
         edges = np.array([[-slope, 0, 1], [slope, 0, 1]])
         rays = edges @ self.velodyne_from_camera[:3, :3].T

@@ -28,6 +28,7 @@ from eq_eval.datasets.recording import Recording
 from eq_eval.datasets.track_velocity import with_track_velocities
 
 POSES = 'poses_kiss_icp.txt'
+OWN_POSES = 'poses_odometry.txt'  # what `write_kitti_tracking` writes
 
 
 def open_tracking(root: Path, skip_bad: bool = False) -> Recording:
@@ -42,7 +43,8 @@ def open_tracking(root: Path, skip_bad: bool = False) -> Recording:
     files = velodyne_files(root)
     frames = [int(path.stem) for path in files]
     calibration = KittiCalibration.read(root / 'calib.txt')
-    poses = read_poses(root / POSES, frames) if (root / POSES).exists() else None
+    tables = [root / name for name in (OWN_POSES, POSES) if (root / name).exists()]
+    poses = read_poses(tables[0], frames) if tables else None
     boxes, images = _labels(root / 'label_02.txt', frames, calibration)
     if poses is not None:
         boxes = with_track_velocities(boxes, list(poses))

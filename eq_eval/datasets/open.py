@@ -47,11 +47,8 @@ def open_recording(path: str | Path, topic: str | None = None, skip_bad: bool = 
     Raises:
         InputError: The path does not exist, the format is not known, or files are damaged.
     """
-    root = Path(path)
-    kind = guess_kind(require(root))
-    if kind is None:
-        root = _only_recording_in(root)
-        kind = guess_kind(root)
+    root = locate(path)
+    kind = guess_kind(root)
     if kind == 'bag':
         return open_bag(root, topic, skip_bad, options)
     if topic is not None:
@@ -59,6 +56,16 @@ def open_recording(path: str | Path, topic: str | None = None, skip_bad: bool = 
     if kind == 'kitti_object' and (root / 'training').is_dir():
         root = root / 'training'
     return _OPENERS[str(kind)](root, skip_bad)
+
+
+def locate(path: str | Path) -> Path:
+    """The recording that a path means: itself, or the only one that lies in it.
+
+    Raises:
+        InputError: The path does not exist, or there is not just one.
+    """
+    root = require(Path(path))
+    return root if guess_kind(root) is not None else _only_recording_in(root)
 
 
 def guess_kind(path: Path) -> str | None:

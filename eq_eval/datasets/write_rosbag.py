@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eq_core.errors import ConfigError
+from eq_eval.datasets.detection_messages import detection3d_array
+from eq_eval.datasets.detection_messages import DETECTIONS
+from eq_eval.datasets.detection_messages import register_detections
 from eq_eval.datasets.ground_truth import FILE_NAME
 from eq_eval.datasets.scan import LabeledScan
 
@@ -22,7 +25,7 @@ _POINT = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('intensity', '<f4'
 
 
 def write_rosbag(scans: Iterable[LabeledScan], path: Path, topic: str = TOPIC,
-                 start: int = START) -> int:
+                 start: int = START, detections: str = '') -> int:
     """Writes a bag folder: clouds, ``/tf`` from odom to the sensor, ``ground_truth.jsonl``.
 
     Args:
@@ -30,6 +33,8 @@ def write_rosbag(scans: Iterable[LabeledScan], path: Path, topic: str = TOPIC,
         path: The bag's folder; it must not exist.
         topic: Topic of the clouds (x y z intensity float32, t uint32 [ns] after the stamp).
         start: Added to every stamp [ns], because a ROS stamp of zero means unknown.
+        detections: Topic of the boxes as ``vision_msgs/Detection3DArray``, for viewers; left out
+            if empty.
 
     Returns:
         Number of scans written.
@@ -46,16 +51,24 @@ def write_rosbag(scans: Iterable[LabeledScan], path: Path, topic: str = TOPIC,
     if path.exists():
         raise ConfigError(f'{path} exists already and is not overwritten; expected a new path')
     store = get_typestore(Stores.ROS2_HUMBLE)
+    if detections:
+        register_detections(store)
     writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
     writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
     count = 0
     with writer, (path / FILE_NAME).open('w', encoding='utf-8') as truth:
         clouds = writer.add_connection(topic, 'sensor_msgs/msg/PointCloud2', typestore=store)
         transforms = writer.add_connection('/tf', 'tf2_msgs/msg/TFMessage', typestore=store)
+        found = writer.add_connection(detections, DETECTIONS, typestore=store) if (
+            detections) else None
         for scan in scans:
             stamp = scan.points.stamp + start
-            for connection, message in ((transforms, _transform(store.types, scan, stamp)),
-                                        (clouds, _cloud(store.types, scan, stamp))):
+            header = _header(store.types, scan.points.frame_id, stamp)
+            messages = [(transforms, _transform(store.types, scan, stamp)),
+                        (clouds, _cloud(store.types, scan, stamp))]
+            if found is not None:
+                messages.append((found, detection3d_array(store.types, scan, header)))
+            for connection, message in messages:
                 writer.write(connection, stamp,
                              store.serialize_cdr(message, connection.msgtype))
             truth.write(json.dumps(truth_row(scan, stamp)) + '\n')
@@ -68,7 +81,8 @@ def truth_row(scan: LabeledScan, stamp: int) -> dict[str, Any]:
     boxes = scan.boxes
     columns: dict[str, Any] = {}
     if boxes is not None:
-        for name in ('center', 'size', 'yaw', 'label', 'velocity', 'track_id'):
+        scored = ['score'] * bool((boxes.score != 1).any())     # of proposals, for who sorts them
+        for name in ('center', 'size', 'yaw', 'label', 'velocity', 'track_id', *scored):
             values = getattr(boxes, name)
             columns[name] = (values if values.dtype == np.int64 else values.round(5)).tolist()
         counts = scan.num_points if scan.num_points is not None else np.full(len(boxes), -1)

@@ -66,6 +66,8 @@ def judge(prediction: Boxes3D, scan: LabeledScan, class_names: tuple[str, ...]) 
     truth = dataclasses.replace(truth, label=np.where(seen, truth.label, len(class_names)))
     prediction = prediction.select(within(_azimuth(prediction), scan.field_of_view))
     image = scan.image if isinstance(scan, KittiScan) else None
+    if image is not None and image.calibration.full_circle:
+        image = None    # most labels are in no image
     if image is not None:
         prediction = prediction.select(~in_dont_care(prediction, image))
     num_points = scan.num_points

@@ -1,0 +1,1 @@
+"""Proposals of a model for the labels of a recording, to be corrected by people."""
