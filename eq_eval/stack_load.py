@@ -75,7 +75,12 @@ class StackLoad:
         for kind in STACK:
             if not self.client.wait(partial(self.client.listeners, kind), timeout):
                 raise EqError(f'{kind.name} does not listen after {timeout:g} s')
+        self.client.wait(self._has_map, timeout)
         self._thread.start()
+
+    def _has_map(self) -> bool:
+        balance = self.client.balance(PLANNER)
+        return balance is not None and balance.details.get('map', 'none') != 'none'
 
     def answered(self, kind: NodeKind, since: int = 0) -> list[int]:
         """Stamps of the answers of a node that have come after a time [ns]."""
