@@ -136,7 +136,7 @@ class StackProcess:
     def stop(self, timeout: float = 60.) -> int:
         """Ends the nodes in order; the exit code."""
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+            os.killpg(self._process.pid, signal.SIGINT)     # as Ctrl-C does
         try:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:

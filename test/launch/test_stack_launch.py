@@ -9,11 +9,6 @@ import sys
 import pytest
 
 pytest.importorskip('launch_ros', reason='needs ROS launch, which is in no package registry')
-packages = pytest.importorskip('ament_index_python.packages')
-try:
-    packages.get_package_share_directory('eq_stack')
-except (packages.PackageNotFoundError, OSError):    # the latter where no prefix is known at all
-    pytest.skip('eq_stack is not installed', allow_module_level=True)
 
 from graph import environment
 from stack_scenarios import check_killed_node_comes_back
@@ -29,7 +24,8 @@ from eq_ros.node_kinds import STACK
 
 
 @pytest.fixture(scope='module')
-def stacks(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[TwoStacks]:
+def stacks(installed: None, tmp_path_factory: pytest.TempPathFactory, repository: Path
+           ) -> Iterator[TwoStacks]:
     """Two stacks, the first of which is played to."""
     folder, domain_id = tmp_path_factory.mktemp('stacks'), free_domain_id()
     command = [sys.executable, str(Path(__file__).with_name('run_launch_file.py')),
