@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eq_core.errors import TransformError
+from eq_ros.poses import DISORDER
 from eq_ros.poses import interpolate
 from eq_ros.poses import PoseHistory
 from eq_ros.poses import SECOND
@@ -38,8 +39,8 @@ class PoseSource(Protocol):
     def pose(self, frame_id: str, stamp: int) -> Array:
         """(4, 4) pose of `frame_id` at a time [ns]; raises TransformError if it is not known."""
 
-    def clear(self) -> None:
-        """Forgets all poses."""
+    def clear(self, now: int | None = None) -> None:
+        """Forgets all poses but those of the new time, if that is told [ns]."""
 
 
 class TfOdometry:
@@ -70,7 +71,7 @@ class TfOdometry:
         """
         return self._transforms.lookup(self._odom_frame, frame_id, stamp)
 
-    def clear(self) -> None:
+    def clear(self, now: int | None = None) -> None:
         """Forgets all but static transforms."""
         self._transforms.clear()
 
@@ -130,9 +131,18 @@ class TopicOdometry:
             return pose
         return pose @ self._transforms.lookup(body, frame_id, stamp)
 
-    def clear(self) -> None:
-        """Forgets all poses; static transforms stay."""
-        self._known[2].clear()
+    def clear(self, now: int | None = None) -> None:
+        """Forgets all poses; static transforms stay.
+
+        Odometry often tells of a jump of time before the clock or a cloud does, and its history
+        has begun anew then.
+
+        Args:
+            now: Time after the jump; a history that has come to it stays [ns].
+        """
+        newest = self._known[2].newest
+        if now is None or newest is None or abs(newest - now) > DISORDER:
+            self._known[2].clear()
         self._transforms.clear()
 
 
@@ -162,9 +172,9 @@ class EgoMotion:
         """Time up to which poses of `frame_id` are known [ns]; None if there are none."""
         return self._source.newest(frame_id)
 
-    def clear(self) -> None:
-        """Forgets all poses, as after a jump of time."""
-        self._source.clear()
+    def clear(self, now: int | None = None) -> None:
+        """Forgets all poses, as after a jump of time, but those of the time `now` [ns]."""
+        self._source.clear(now)
         self._last = None
 
     def pose(self, frame_id: str, stamp: int) -> Array:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from eq_eval.cli.bench_soak import recovery
+from eq_eval.cli.bench_soak import soak
 from eq_eval.cli.options import Backend
 from eq_eval.cli.options import bundle_folder
 from eq_eval.cli.options import Json
@@ -31,6 +33,8 @@ ROUNDS = (5, 30)             # likewise
 RUNTIME_BUDGET = (20., 600.)  # [s] likewise
 
 app = typer.Typer(help='Measure speed, and planning.', no_args_is_help=True)
+app.command()(soak)
+app.command()(recovery)
 
 PointCount = Annotated[int, typer.Option('--points', help='Points of each scan.', min=1)]
 Seed = Annotated[int, typer.Option(help='Seed of the simulated scans.')]

@@ -171,7 +171,7 @@ class PanopticSegmenterNode(CloudNode[Parameters, SegmenterFace]):
         super().time_jumped()
         self._order.begin()
         if self._ego is not None:
-            self._ego.clear()
+            self._ego.clear(self.get_clock().now().nanoseconds)
 
     def topics(self) -> list[str]:
         """Topics of the inputs and the outputs."""
@@ -229,7 +229,7 @@ class PanopticSegmenterNode(CloudNode[Parameters, SegmenterFace]):
         model.reset()
         self._trails.clear()
         if order is Order.BACK and self._ego is not None:
-            self._ego.clear()
+            self._ego.clear(stamp)
         if order is not Order.FIRST:
             self.warn('stamp_jump', f'stamps jump {order.value}, objects are forgotten')
 

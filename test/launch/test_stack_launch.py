@@ -1,57 +1,51 @@
-"""The whole stack with the real ROS launch: all nodes active, and one that is killed again."""
+"""The whole stack with the real ROS launch: killed node by node, and beside another stack."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-import os
 from pathlib import Path
-import re
-import signal
-import subprocess
 import sys
-import time
 
 import pytest
 
 pytest.importorskip('launch_ros', reason='needs ROS launch, which is in no package registry')
-packages = pytest.importorskip('ament_index_python.packages')
-try:
-    packages.get_package_share_directory('eq_stack')
-except (packages.PackageNotFoundError, OSError):    # the latter where no prefix is known at all
-    pytest.skip('eq_stack is not installed', allow_module_level=True)
 
-NODES = ('lidar_detector', 'panoptic_segmenter', 'graph_planner', 'pick_place_policy')
-STARTED = re.compile(r'lidar_detector-\d+\]: process started with pid \[(\d+)\]')
-PATIENCE = 120.     # [s]; nothing is measured with it
+from graph import environment
+from stack_scenarios import check_killed_node_comes_back
+from stack_scenarios import check_nothing_reached_the_second
+from stack_scenarios import two_stacks
+from stack_scenarios import TwoStacks
 
-
-@pytest.fixture
-def log(domain_id: int, repository: Path, tmp_path: Path) -> Iterator[Path]:
-    """Starts the stack in a namespace; ends it in order."""
-    from graph import environment
-    path = tmp_path / 'launch.log'
-    with path.open('wb') as log:
-        process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name('run_launch_file.py')),
-             str(repository / 'launch' / 'stack.launch.py'), 'namespace:=robot'],
-            env=environment(domain_id), cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT)
-        yield path
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+from eq_eval.replay.environment import free_domain_id
+from eq_eval.stack_process import eager_policy
+from eq_eval.stack_process import StackProcess
+from eq_ros.node_kinds import NodeKind
+from eq_ros.node_kinds import STACK
 
 
-def test_all_nodes_become_active_and_one_that_is_killed_comes_back(
-        log: Path, domain_id: int) -> None:
-    from eq_ros.bring_up import await_active
+@pytest.fixture(scope='module')
+def stacks(installed: None, tmp_path_factory: pytest.TempPathFactory, repository: Path
+           ) -> Iterator[TwoStacks]:
+    """Two stacks, the first of which is played to."""
+    folder, domain_id = tmp_path_factory.mktemp('stacks'), free_domain_id()
+    command = [sys.executable, str(Path(__file__).with_name('run_launch_file.py')),
+               str(repository / 'launch' / 'stack.launch.py'), 'policy_input:=points',
+               'policy_continuous:=true', f'policy_params_file:={eager_policy(folder)}']
+    first, second = (StackProcess(
+        [*command, f'namespace:={name}'], folder / f'{name}.log', domain_id, name,
+        environment(domain_id)) for name in ('first', 'second'))
+    with two_stacks(first, second, folder) as both:
+        yield both
+    assert first.stop() == second.stop() == 0
+    for stack in (first, second):
+        assert 'Traceback' not in stack.log_path.read_text()
 
-    def active(*names: str) -> set[str]:
-        return set(await_active([f'/robot/{name}' for name in names], PATIENCE, lambda: None,
-                                domain_id))
-    assert active(*NODES) == {f'/robot/{name}' for name in NODES}
-    first = STARTED.findall(log.read_text())
-    os.kill(int(first[0]), signal.SIGKILL)
-    deadline = time.monotonic() + PATIENCE
-    while len(STARTED.findall(log.read_text())) < 2 and time.monotonic() < deadline:
-        time.sleep(.1)
-    assert active(*NODES) == {f'/robot/{name}' for name in NODES}
-    assert 'Traceback' not in log.read_text()
+
+def test_what_is_played_to_one_stack_does_not_reach_another(stacks: TwoStacks) -> None:
+    check_nothing_reached_the_second(stacks)
+
+
+@pytest.mark.parametrize('kind', STACK, ids=lambda kind: kind.name)
+def test_a_node_that_is_killed_comes_back_and_says_nothing_stale(
+        stacks: TwoStacks, kind: NodeKind) -> None:
+    check_killed_node_comes_back(stacks, kind)

@@ -51,7 +51,6 @@ BASE = {'lidar_detector': CLOUDS, 'panoptic_segmenter': CLOUDS,
                                'eq_ros/colored_points.py'),
                               {*NOT_FIT, 'bad_image', 'bad_layout', 'busy', 'stopped'})}
 each_node = pytest.mark.parametrize('node', LAUNCH_FILES)
-each_of_the_stack = pytest.mark.parametrize('node', [kind.name for kind in STACK])
 
 
 def config_file(repository: Path, node: str) -> Path:
@@ -184,19 +183,21 @@ def test_document_names_every_topic_and_every_reason_of_its_own(
     assert [reason for reason in reasons if f'`{reason}`' not in text] == []
 
 
-@each_of_the_stack
+@each_node
 def test_up_starts_the_node_and_ends_it_by_a_signal(domain_id: int, tmp_path: Path,
                                                     node: str) -> None:
     pytest.importorskip('rclpy', reason='needs ROS 2')
     from graph import environment
-    command = [sys.executable, '-m', 'eq_eval.cli.main', 'up', KINDS[node].label, '--model',
-               'absent', '--namespace', 'robot']
+    parameters = tmp_path / 'wrong.param.yaml'
+    parameters.write_text('/**: {ros__parameters: {diagnostics_period: 99.0}}')
+    command = [sys.executable, '-m', 'eq_eval.cli.main', 'up', KINDS[node].label, '--params-file',
+               str(parameters), '--namespace', 'robot']
     process = subprocess.Popen(command, env=environment(domain_id), cwd=tmp_path, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         assert process.stdout is not None
         for line in process.stdout:
-            if f'[robot.{node}]: configure failed: absent' in line:
+            if f'[robot.{node}]: configure failed: ' in line and 'diagnostics_period' in line:
                 break
         process.send_signal(signal.SIGINT)
         rest = process.communicate(timeout=120)[0]

@@ -163,6 +163,16 @@ def test_after_a_jump_of_time_nothing_is_left_but_the_mount() -> None:
     assert np.isfinite(topic.ego.pose('lidar', 1_050_000_000)).all()
 
 
+def test_odometry_that_has_told_of_a_jump_of_time_is_not_forgotten_with_the_rest() -> None:
+    topic = Topic()
+    topic.take((50., 0.), (50.1, 0.), (1., 300.))   # the bag begins again, and is heard here first
+    topic.ego.clear(now=SECOND)
+    assert topic.x(1.) == pytest.approx(300.)
+    topic.refuses(50.05, 'after the newest')
+    topic.ego.clear(now=9 * SECOND)                 # a jump ahead, of which it knows nothing yet
+    topic.refuses(1., 'no pose is known')
+
+
 def test_transforms_are_a_source_of_odometry_too() -> None:
     buffer = Buffer()
     ego = EgoMotion(TfOdometry(Transforms(buffer), 'odom'), 0., MAX_SPEED)
