@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from eq_ros.node_kinds import COSTMAP
 from eq_ros.node_kinds import FOLLOWER
 from eq_ros.node_kinds import NodeKind
 from eq_ros.node_kinds import options
@@ -104,7 +105,7 @@ def _start(kinds: Sequence[NodeKind], given: Mapping[str, str], check: bool, as_
         raise typer.Exit(1)
 
 
-for each_kind in (*STACK, FOLLOWER):
+for each_kind in (*STACK, COSTMAP, FOLLOWER):
     app.command(each_kind.label, help=f'Starts `{each_kind.name}` and waits for Ctrl-C.')(
         _command((each_kind,)))
 app.command('stack', help='Starts all nodes together and waits for Ctrl-C.')(_command(STACK))
