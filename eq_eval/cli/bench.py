@@ -18,6 +18,7 @@ from eq_eval.cli.options import Json
 from eq_eval.cli.options import Model
 from eq_eval.cli.options import Precision
 from eq_eval.cli.options import result_name
+from eq_eval.cli.options import Shading
 from eq_eval.cli.options import Threads
 
 if TYPE_CHECKING:
@@ -180,6 +181,7 @@ def spatial(
     shapes: Annotated[str, typer.Option(
         help='Whether objects are the same or varied in size.')] = 'same',
     iterations: Annotated[int | None, typer.Option(help='Optimiser steps.', min=1)] = None,
+    shading: Shading = .5,
     peers: Annotated[bool, typer.Option(help='Whether others are measured, too.')] = True,
     threads: Threads = 1,
     quick: Annotated[bool, typer.Option(
@@ -193,11 +195,14 @@ def spatial(
     """
     from eq_eval.cli.output import console
     from eq_eval.manipulation.spatial.bench import bench_spatial
+    from eq_eval.manipulation.spatial.learning import spatial_recipe
+    from eq_eval.manipulation.spatial.tasks import SpatialTask
 
     count = scenes or (10 if quick else 100)
+    shown = SpatialTask(task, tilt, shapes)
+    recipe = spatial_recipe(task, demos, iterations, 0, threads, shading)
     with console.status(task) as status:
-        result = bench_spatial(task, demos, count, tilt, shapes, iterations, peers and not quick,
-                               threads, status.update, quick)
+        result = bench_spatial(shown, recipe, count, peers and not quick, status.update, quick)
     name = f'bench_spatial_{task.replace("-", "_")}_{tilt}_{shapes}'
     _finish(name, result, 0, quick, json, f'spatial pick and place, {task}')
 

@@ -16,6 +16,9 @@ Model = Annotated[Path | None, typer.Option(
     help='Folder of the bundle; the shipped one if not given.')]
 Precision = Annotated[str, typer.Option(
     help='Graph that runs: fp32, or fp16 or int8 if the bundle has it.')]
+Shading = Annotated[float, typer.Option(
+    help='Most that light from elsewhere darkens a face by in training; 0 leaves the light.',
+    min=0., max=1.)]
 Threads = Annotated[int, typer.Option(help='Threads of the inference.', min=1)]
 Topic = Annotated[str | None, typer.Option(help='Topic of the scans in a bag.')]
 

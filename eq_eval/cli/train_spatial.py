@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from eq_eval.cli.options import Json
+from eq_eval.cli.options import Shading
 
 
 def spatial(
@@ -19,7 +20,7 @@ def spatial(
     shapes: Annotated[str, typer.Option(
         help='Whether objects are the same or varied in size.')] = 'same',
     iterations: Annotated[int | None, typer.Option(help='Optimiser steps.', min=1)] = None,
-    seed: int = 0, threads: int = 1, json: Json = False,
+    shading: Shading = .5, seed: int = 0, threads: int = 1, json: Json = False,
 ) -> None:
     """Trains a policy of pick and place in space; writes its bundles to OUT/bundle."""
     from rich.progress import Progress as Bar
@@ -40,7 +41,7 @@ def spatial(
 
     what = SpatialTask(task, tilt, shapes)
     shown = spatial_demonstrations(what, demos)
-    recipe = spatial_recipe(task, demos, iterations, seed, threads)
+    recipe = spatial_recipe(task, demos, iterations, seed, threads, shading)
     folder = out or spatial_folder(recipe, what)
     with Bar(console=console) as bar:
         running = bar.add_task('training', total=recipe.iterations)

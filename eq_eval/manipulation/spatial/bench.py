@@ -17,6 +17,7 @@ from eq_eval.manipulation.spatial.learning import open_or_learn_spatial
 from eq_eval.manipulation.spatial.learning import spatial_demonstrations
 from eq_eval.manipulation.spatial.tasks import SpatialTask
 from eq_eval.manipulation.spatial.template import TemplatePolicy
+from eq_eval.training.recipe import SpatialRecipe
 from eq_manipulation.spatial.policy import SpatialPolicy
 
 # The same weights, searched otherwise.
@@ -28,20 +29,15 @@ PEERS: dict[str, dict[str, Any]] = {
 Say = Callable[[str], None]
 
 
-def bench_spatial(name: str, demos: int, scenes: int, tilt: str, shapes: str,
-                  iterations: int | None, peers: bool, threads: int, say: Say, quick: bool = False
-                  ) -> dict[str, Any]:
+def bench_spatial(shown: SpatialTask, recipe: SpatialRecipe, scenes: int, peers: bool, say: Say,
+                  quick: bool = False) -> dict[str, Any]:
     """Trains what was not trained before, and runs unseen episodes of any tilt.
 
     Args:
-        name: Name of the task.
-        demos: Episodes that are learnt from.
+        shown: What is demonstrated.
+        recipe: Of the training; its threads are those of the inference, too.
         scenes: Unseen episodes.
-        tilt: Of the demonstrations, ``'any'`` or ``'upright'``.
-        shapes: Of all episodes, ``'same'`` or ``'varied'``.
-        iterations: Optimiser steps, the recipe's if None.
         peers: Whether the search is measured without its parts, and the template.
-        threads: Of training and inference.
         say: Told what is done.
         quick: Whether a shipped policy is measured where there is one, and nothing trained.
 
@@ -49,15 +45,15 @@ def bench_spatial(name: str, demos: int, scenes: int, tilt: str, shapes: str,
         What `SpatialResults.to_dict` tells, the same of upright test scenes under ``upright``,
         ``training``, and under ``peers`` the others.
     """
-    shown = SpatialTask(name, tilt, shapes)
-    shipped = shipped_policy(name, demos) if quick and (tilt, shapes) == ('any', 'same') else None
+    name, tilt, shapes = shown.name, shown.tilt, shown.shapes
+    shipped = (shipped_policy(name, recipe.demos)
+               if quick and (tilt, shapes) == ('any', 'same') else None)
     training: dict[str, Any]
     if shipped is None:
         policy, training = open_or_learn_spatial(
-            shown, demos, iterations, 0, threads,
-            lambda step, row: say(f'step {step}, loss {row["total"]:.2f}'))
+            shown, recipe, lambda step, row: say(f'step {step}, loss {row["total"]:.2f}'))
     else:
-        policy = SpatialPolicy.from_bundle(shipped, threads=threads)
+        policy = SpatialPolicy.from_bundle(shipped, threads=recipe.threads)
         training = {'shipped': shipped.name}
     seeds = unseen_seeds(scenes)
 
@@ -72,10 +68,10 @@ def bench_spatial(name: str, demos: int, scenes: int, tilt: str, shapes: str,
         for label, change in PEERS.items():
             other = SpatialPolicy(replace(policy.config, **change), *policy.sessions)
             others[label] = measure(label, by_voxels(other))
-        example = TemplatePolicy(spatial_demonstrations(shown, demos)[0])
+        example = TemplatePolicy(spatial_demonstrations(shown, recipe.demos)[0])
         others['template'] = measure('template', by_points(example))
     policy.close()
-    return {'task': name, 'demos': demos, 'scenes': scenes, 'tilt': tilt, 'shapes': shapes,
+    return {'task': name, 'demos': recipe.demos, 'scenes': scenes, 'tilt': tilt, 'shapes': shapes,
             **result, 'training': training, 'peers': others}
 
 

@@ -39,7 +39,7 @@ def spatial_demonstrations(task: SpatialTask, episodes: int) -> list[SpatialDemo
 
 
 def spatial_recipe(task: str, demos: int, iterations: int | None = None, seed: int = 0,
-                   threads: int = 1) -> SpatialRecipe:
+                   threads: int = 1, shading: float = SpatialRecipe.shading) -> SpatialRecipe:
     """The recipe of a policy.
 
     Args:
@@ -48,8 +48,9 @@ def spatial_recipe(task: str, demos: int, iterations: int | None = None, seed: i
         iterations: Optimiser steps, the usual ones if None.
         seed: Of the run.
         threads: Of torch.
+        shading: Most that light from elsewhere darkens a face by.
     """
-    recipe = SpatialRecipe(task=task, demos=demos, seed=seed, threads=threads)
+    recipe = SpatialRecipe(task=task, demos=demos, seed=seed, threads=threads, shading=shading)
     return recipe if iterations is None else replace(recipe, iterations=iterations)
 
 
@@ -66,32 +67,28 @@ def spatial_example(shown: list[SpatialDemonstration], config: SpatialConfig
 def spatial_folder(recipe: SpatialRecipe, task: SpatialTask) -> Path:
     """Where a training keeps its state, and its bundles in ``bundle``."""
     return POLICIES / (f'{task.name}_{task.tilt}_{task.shapes}_{recipe.demos}'
-                       f'_{recipe.seed}_{recipe.iterations}')
+                       f'_{recipe.seed}_{recipe.iterations}_{recipe.shading:g}')
 
 
-def open_or_learn_spatial(task: SpatialTask, demos: int, iterations: int | None = None,
-                          seed: int = 0, threads: int = 1, progress: Progress | None = None
+def open_or_learn_spatial(task: SpatialTask, recipe: SpatialRecipe,
+                          progress: Progress | None = None
                           ) -> tuple[SpatialPolicy, dict[str, float]]:
     """Opens a policy that was trained before, or trains it now.
 
     Args:
         task: What is shown, its tilt and shapes those of the demonstrations.
-        demos: Episodes it learns from.
-        iterations: Optimiser steps, the recipe's if None.
-        seed: Of the training.
-        threads: Of training and inference.
+        recipe: Of its training; its threads are those of the inference, too.
         progress: Called with step and losses now and then.
 
     Returns:
         The policy as it runs on a robot, and ``iterations`` and ``seconds`` of its training.
     """
-    shown = spatial_demonstrations(task, demos)
-    recipe = spatial_recipe(task.name, demos, iterations, seed, threads)
+    shown = spatial_demonstrations(task, recipe.demos)
     folder = spatial_folder(recipe, task)
     run = train_spatial(recipe, shown, folder, progress)    # one that has ended is only read
     bundle = folder / 'bundle'
     if not all((bundle / part / 'manifest.json').exists() for part in PARTS):
         export_spatial(run.exported(), bundle, *spatial_example(shown, recipe.policy), task.name,
-                       {'seed': seed, 'iterations': run.step}, '')
-    return (SpatialPolicy.from_bundle(bundle, threads=threads),
+                       {'seed': recipe.seed, 'iterations': run.step}, '')
+    return (SpatialPolicy.from_bundle(bundle, threads=recipe.threads),
             {'iterations': run.step, 'seconds': round(run.seconds)})
