@@ -13,8 +13,10 @@ from eq_core.errors import ConfigError
 from eq_core.runtime import Bundle
 from eq_eval.manipulation.demonstrations import Demonstration
 from eq_eval.manipulation.tasks import demonstrations_of
+from eq_eval.manipulation.tasks import FEW_ACTIONS
 from eq_eval.manipulation.tasks import ORDERED
 from eq_eval.manipulation.tasks import STEPS
+from eq_eval.manipulation.tasks import USUAL_STEPS
 from eq_eval.training.export import export_policy
 from eq_eval.training.loop import Progress
 from eq_eval.training.policy import train_policy
@@ -65,7 +67,7 @@ def policy_recipe(task: str, shown: list[Demonstration], group: str = 'C4',
               if group == 'C1' else replace(config, group=group))
     episodes = len({each.episode for each in shown})
     if iterations is None:
-        iterations = STEPS.get(task, 800 if len(shown) <= 20 else 1500)
+        iterations = STEPS.get(task, USUAL_STEPS)[len(shown) > FEW_ACTIONS]
     recipe = PolicyRecipe(policy=config, task=task, demos=episodes, iterations=iterations,
                           seed=seed, threads=threads)
     if task in ORDERED if ordered is None else ordered:

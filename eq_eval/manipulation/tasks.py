@@ -16,9 +16,12 @@ RAVENS = ('block-insertion', 'align-box-corner', 'place-red-in-green', 'packing-
           'towers-of-hanoi', 'assembling-kits', 'stack-block-pyramid')
 # Where what lies elsewhere tells what comes next.
 ORDERED = ('towers-of-hanoi', 'stack-block-pyramid')
-# Optimiser steps of tasks that the usual number leaves half learned: which disc comes next hangs
-# on all the others and on the colours of the stand.
-STEPS = {'towers-of-hanoi': 3000}
+FEW_ACTIONS = 20
+# Optimiser steps for few shown actions and for more.
+USUAL_STEPS = 800, 1500
+# Of tasks that these leave half learned: which disc comes next hangs on all the others and on the
+# colours of the stand; boxes are of all shapes.
+STEPS = {'towers-of-hanoi': (3000, 3000), 'packing-boxes': (800, 4000)}
 PLANAR_TASKS = (*EMBEDDED, *RAVENS)
 DEMONSTRATIONS = Path('runs/demonstrations')
 RECORDED = 10       # episodes that are recorded at least
