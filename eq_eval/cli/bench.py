@@ -149,6 +149,9 @@ def policy(
         help='Unseen episodes; 100 if not given, 10 with --quick.', min=1)] = None,
     seeds: Annotated[int, typer.Option(help='Trainings, of seeds 0, 1, ...', min=1)] = 1,
     peers: Annotated[bool, typer.Option(help='Whether the plain twin is trained, too.')] = True,
+    model: Annotated[Path | None, typer.Option(
+        help='Folder of the policy to measure, which has learned from --demos episodes; nothing '
+             'is trained for it.')] = None,
     threads: Threads = 1,
     quick: Annotated[bool, typer.Option(
         help='Fewer episodes of the shipped policy, no peers; the result is not stored.')] = False,
@@ -165,7 +168,7 @@ def policy(
     count = scenes or (10 if quick else 100)
     with console.status(task) as status:
         result = bench_task(task, demos, count, list(range(seeds)), peers and not quick, threads,
-                            status.update, quick)
+                            status.update, quick, model)
     name = f'bench_policy_{task.replace("-", "_")}_{demos}'
     _finish(name, result, 0, quick, json, f'pick and place, {task}, {demos} demonstrations')
 

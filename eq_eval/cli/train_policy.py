@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 from typing import TYPE_CHECKING
@@ -34,6 +35,10 @@ def policy(
     ordered: Annotated[bool | None, typer.Option(
         help='Whether what lies elsewhere tells what comes next, as when towers are built; by the '
              'task if not given.')] = None,
+    initial: Annotated[Path | None, typer.Option(
+        '--from', '--initial', help='Folder of a policy to start from, such as one that has '
+        'learned from the first demonstration.')] = None,
+    learning_rate: Annotated[float, typer.Option(help='Peak of the schedule.')] = 2e-3,
     group: Annotated[str, typer.Option(
         help='Symmetry; C1 is the plain twin, a Transporter Network.')] = 'C4',
     seed: int = 0, threads: int = 1, json: Json = False,
@@ -41,6 +46,7 @@ def policy(
     """Trains a policy of pick and place from demonstrations; writes its bundles to OUT/bundle."""
     from rich.progress import Progress as Bar
 
+    from eq_core.runtime.bundle import Bundle
     from eq_eval.cli.output import console
     from eq_eval.cli.output import emit
     from eq_eval.cli.train import history
@@ -53,7 +59,9 @@ def policy(
     from eq_eval.manipulation.learning import policy_recipe
     from eq_eval.manipulation.tasks import demonstrations_of
     from eq_eval.training.export import export_policy
+    from eq_eval.training.initial import initial_name
     from eq_eval.training.policy import train_policy
+    from eq_manipulation.two_networks import PARTS
 
     with Bar(console=console) as bar:
         recording = bar.add_task('demonstrations', total=demos)
@@ -64,10 +72,12 @@ def policy(
         if save_bag is not None:
             write_demonstration_bag(save_bag, shown)
         recipe = policy_recipe(task, shown, group, iterations, seed, threads, ordered)
+        recipe = replace(recipe, learning_rate=learning_rate, initial='' if initial is None else
+                         initial_name(Bundle.load(initial / PARTS[0])))
         folder = out or policy_folder(recipe)
         running = bar.add_task('training', total=recipe.iterations)
         run = train_policy(recipe, shown, folder, lambda step, row: bar.update(
-            running, completed=step, description=f'loss {row["total"]:.3f}'))
+            running, completed=step, description=f'loss {row["total"]:.3f}'), initial)
     name = task.replace('-', '_')
     record = history(run, f'{recipe.demos} episodes ({len(shown)} actions) of {task}')
     record['recipe'].pop('policy')

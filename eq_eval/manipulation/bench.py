@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 import time
 from typing import Any
 
@@ -37,7 +38,7 @@ def unseen_seeds(count: int) -> list[int]:
 
 
 def bench_task(name: str, demos: int, scenes: int, seeds: list[int], peers: bool, threads: int,
-               say: Say, quick: bool = False) -> dict[str, Any]:
+               say: Say, quick: bool = False, given: Path | None = None) -> dict[str, Any]:
     """Trains what was not trained before, and runs unseen episodes.
 
     Args:
@@ -49,6 +50,7 @@ def bench_task(name: str, demos: int, scenes: int, seeds: list[int], peers: bool
         threads: Of training and inference.
         say: Told what is done.
         quick: Whether a shipped policy is measured where there is one, and nothing trained.
+        given: Folder of the policy to measure, instead of training one.
 
     Returns:
         ``success`` (mean reward x 100 over seeds and scenes), ``success_strict``, ``scenes``,
@@ -64,14 +66,15 @@ def bench_task(name: str, demos: int, scenes: int, seeds: list[int], peers: bool
                 continue
             rows = []
             for seed in seeds:
-                shipped = shipped_policy(name, demos) if quick else None
-                if shipped is None:
+                ready = given if label == 'ours' and given is not None else (
+                    shipped_policy(name, demos) if quick else None)
+                if ready is None:
                     policy, folder, training = open_or_learn(
                         name, demos, group, seed, threads, progress=partial(_training, say, label))
                     kept = folder / 'episodes.jsonl'
                 else:
-                    policy = PlanarPolicy.from_bundle(shipped, threads=threads)
-                    kept, training = None, {'shipped': shipped.name}
+                    policy = PlanarPolicy.from_bundle(ready, threads=threads)
+                    kept, training = None, {'policy': ready.name}
                 episodes = evaluate(policy, task, unseen_seeds(scenes),
                                     partial(_episodes, say, label, scenes), kept)
                 rows.append({**summarize(episodes), 'training': training, 'seed': seed})

@@ -8,7 +8,9 @@ from pathlib import Path
 from torch import nn
 from torch import Tensor
 
+from eq_core.runtime.bundle import Bundle
 from eq_eval.manipulation.demonstrations import Demonstration
+from eq_eval.training.initial import take_weights
 from eq_eval.training.loop import Progress
 from eq_eval.training.loop import run_training
 from eq_eval.training.loop import Training
@@ -19,6 +21,7 @@ from eq_manipulation.planar.losses import pick_loss
 from eq_manipulation.planar.losses import place_loss
 from eq_manipulation.planar.losses import place_scores
 from eq_manipulation.planar.model import PlanarNetworks
+from eq_manipulation.two_networks import PARTS
 
 MOMENTUM = .05      # of normalisation; batches are small
 
@@ -58,7 +61,7 @@ def _norms(model: nn.Module) -> list[nn.BatchNorm2d]:
 
 
 def train_policy(recipe: PolicyRecipe, shown: Sequence[Demonstration], folder: Path,
-                 progress: Progress | None = None) -> Training:
+                 progress: Progress | None = None, initial: Path | None = None) -> Training:
     """Trains, or continues a training.
 
     Args:
@@ -66,7 +69,18 @@ def train_policy(recipe: PolicyRecipe, shown: Sequence[Demonstration], folder: P
         shown: Demonstrations.
         folder: Keeps checkpoint and log.
         progress: Called with step and losses now and then.
+        initial: Folder of a policy whose weights it starts from; `recipe.initial` names them.
+
+    Raises:
+        ConfigError: Those are weights of other networks.
     """
-    training = Training(recipe, lambda: _networks(recipe), lambda model, batch: policy_losses(
+    def build() -> PlanarNetworks:
+        model = _networks(recipe)
+        if initial is not None:
+            for part in PARTS:
+                take_weights(getattr(model, part), Bundle.load(initial / part))
+        return model
+
+    training = Training(recipe, build, lambda model, batch: policy_losses(
         model, batch, training.step >= recipe.settled * recipe.iterations))
     return run_training(training, PolicyStream(shown, recipe), folder, progress)

@@ -152,6 +152,7 @@ class PolicyRecipe(TrainingRecipe):
         finished: Share of the samples in which a copy of the object lies at its place, so that it
             is learned not to pick there; the place is not taught by them.
         settled: Part of the steps after which normalisation goes by its moving statistics.
+        initial: Name and SHA-256 of the policy that it starts from, if any.
         brightness: Logarithm by which all colours are scaled at most.
         tint: Logarithm by which each colour channel is scaled at most beyond that.
         height_scale: Logarithm by which heights are scaled at most.
@@ -166,6 +167,7 @@ class PolicyRecipe(TrainingRecipe):
     rearrange: float = .5
     finished: float = .2
     settled: float = .3
+    initial: str = ''
     brightness: float = .2
     tint: float = .1
     height_scale: float = .5

@@ -121,6 +121,17 @@ def test_exported_policy_decides_as_the_trained_one(bundle: Path, learned: Plana
     exported.close()
 
 
+def test_training_goes_on_from_the_weights_of_a_policy(
+        bundle: Path, learned: PlanarNetworks, tmp_path: Path) -> None:
+    recipe = PolicyRecipe(policy=SMALL, iterations=1, batch_size=2, learning_rate=1e-9)
+    run = train_policy(recipe, [show(2)], tmp_path / 'more', initial=bundle)
+    for name, weight in learned.named_parameters():
+        torch.testing.assert_close(run.model.get_parameter(name), weight, atol=1e-6, rtol=0)
+    other = replace(recipe, policy=replace(SMALL, features=SMALL.features + 1))
+    with pytest.raises(ConfigError, match='weights of another network'):
+        train_policy(other, [show(2)], tmp_path / 'other', initial=bundle)
+
+
 @pytest.mark.parametrize(('dtype', 'limit'), [(torch.float32, 1e-4), (torch.float64, 1e-10)])
 def test_networks_keep_the_laws_with_any_weights(dtype: torch.dtype, limit: float) -> None:
     torch.manual_seed(0)
