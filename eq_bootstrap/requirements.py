@@ -20,6 +20,7 @@ _BY_COMMAND = {  # any other word needs the base only, to be told that there is 
     'build-engine': ('base',),
     'demo': _LIVE,
     'eval': _LIVE,
+    'label': _LIVE,
     'quantize': (*_LIVE, 'train'),
     'replay': _LIVE,
     'simulate': _LIVE,

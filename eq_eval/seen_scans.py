@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from eq_core.errors import InputError
 from eq_core.runtime.bundle import Bundle
 
 
-def refuse_seen(bundle: Bundle, name: str, wanted: range | None = None) -> None:
+def refuse_seen(bundle: Path, name: str, wanted: range | None = None) -> None:
     """Refuses to test a model on scans that it was adapted on.
 
     Args:
-        bundle: The model; ``training.recorded`` of its manifest tells what it has seen.
+        bundle: Folder of the model; ``training.recorded`` of its manifest tells what it has seen.
         name: Name of the recording of the test.
         wanted: Positions of its scans; None for the whole recording, of which any scan is too near
             to those that were seen.
@@ -18,10 +20,10 @@ def refuse_seen(bundle: Bundle, name: str, wanted: range | None = None) -> None:
     Raises:
         InputError: It was; the text tells on which.
     """
-    for part in bundle.manifest.training.get('recorded', []):
+    for part in Bundle.load(bundle).manifest.training.get('recorded', []):
         seen = set(part['scans'])
         tested = seen if wanted is None else seen & set(wanted)
         if part['name'] == name and tested:
-            raise InputError(f'{bundle.path} was trained on scans {min(seen)} to {max(seen)} of '
+            raise InputError(f'{bundle} was trained on scans {min(seen)} to {max(seen)} of '
                              f'{name} and cannot be tested on '
                              + ('it' if wanted is None else f'{wanted[0]} to {wanted[-1]}'))

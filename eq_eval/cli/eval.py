@@ -59,7 +59,6 @@ def detector(
 
     A full run is stored in bench/results/.
     """
-    from eq_core.runtime.bundle import Bundle
     from eq_eval.cli.output import emit
     from eq_eval.datasets.borrowed_labels import with_labels_of
     from eq_eval.datasets.open import open_recording
@@ -78,7 +77,7 @@ def detector(
         recording, stride = held_out_worlds(count, sweeps), 1
     else:
         recording = open_recording(data, topic, skip_bad)
-        refuse_seen(Bundle.load(bundle), recording.name)
+        refuse_seen(bundle, recording.name)
         if labels is not None:
             recording = with_labels_of(recording, open_recording(labels))
         count = min(scans or (QUICK_SCANS if quick else len(recording)), len(recording))

@@ -54,7 +54,6 @@ def segmenter(
 
     from rich.progress import Progress
 
-    from eq_core.runtime.bundle import Bundle
     from eq_eval.cli.output import console
     from eq_eval.cli.output import emit
     from eq_eval.datasets.open import open_recording
@@ -78,7 +77,7 @@ def segmenter(
     else:
         recording = open_recording(data)
         wanted = range(len(recording))[first:][:length if quick else scans]
-        refuse_seen(Bundle.load(bundle), recording.name, wanted)
+        refuse_seen(bundle, recording.name, wanted)
     rotations = (QUICK_ROTATIONS if quick else FULL_ROTATIONS) if turn and data is None else ()
     asked = SegmenterProtocols(with_poses=odometry, rotations=rotations,
                                rotated_scans=length, with_amota=not quick)

@@ -12,6 +12,7 @@ from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
 from eq_eval.cli.eval import app
 import eq_eval.results
+import eq_eval.seen_scans
 from eq_perception.detection.detector import Detector
 
 START = 1_700_000_000_000_000_000
@@ -33,6 +34,7 @@ class Knowing:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., object]:
     monkeypatch.setattr(Detector, 'from_bundle', classmethod(lambda *arguments: Knowing()))
+    monkeypatch.setattr(eq_eval.seen_scans, 'refuse_seen', lambda *arguments: None)
     stored = eq_eval.results.store
     monkeypatch.setattr(eq_eval.results, 'store', lambda *arguments: stored(
         *arguments, folder=tmp_path / 'results'))

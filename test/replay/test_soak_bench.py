@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
-import os
 from pathlib import Path
+from subprocess import PIPE
+from subprocess import Popen
+import sys
 
 import numpy as np
 import pytest
@@ -82,13 +84,20 @@ def test_a_balance_that_fails_is_told(balance: Balance, unbalanced: int, holds: 
 
 
 def test_a_process_is_seen_from_outside(tmp_path: Path) -> None:
-    watch = process_watch.Watch(os.getpid(), period=0.)
-    watch.look(Balance())
-    block = np.ones(200_000_000, np.uint8)  # beyond what malloc serves from memory it already has
-    with (tmp_path / 'a').open('w'), (tmp_path / 'b').open('w'):
-        watch.look(Balance(received=1))
+    grows = ('import sys; print(flush=True); sys.stdin.readline(); block = b"1" * 200_000_000; '
+             'files = [open(name, "w") for name in sys.argv[1:]]; print(flush=True); '
+             'sys.stdin.readline()')
+    process = Popen([sys.executable, '-c', grows, tmp_path / 'a', tmp_path / 'b'], text=True,
+                    stdin=PIPE, stdout=PIPE)
+    with process:
+        watch = process_watch.Watch(process.pid, period=0.)
+        for balance in (Balance(), Balance(received=1)):
+            process.stdout.readline()
+            watch.look(balance)
+            process.stdin.write('\n')
+            process.stdin.flush()
     (_, memory, _, files), (_, more, _, more_files) = watch.rows
-    assert more - memory > 0.8 * block.nbytes / 1e6
+    assert more - memory > 160
     assert more_files == files + 2
     assert watch.unbalanced == 1
 

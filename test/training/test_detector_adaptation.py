@@ -166,8 +166,8 @@ def test_the_command_adapts_and_tells_on_what(
     assert '2 scans of drive' in adapted.read('card.md').decode()
     for wanted in (None, range(3, 4)):
         with pytest.raises(InputError, match='trained on scans 0 to 3 of drive'):
-            refuse_seen(adapted, 'drive', wanted)
-    refuse_seen(adapted, 'drive', range(1, 3))
-    refuse_seen(adapted, 'other')
+            refuse_seen(adapted.path, 'drive', wanted)
+    refuse_seen(adapted.path, 'drive', range(1, 3))
+    refuse_seen(adapted.path, 'other')
     with pytest.raises(InputError, match='start from a model that was not'):
         start_detector(Recipe(detector=SMALL), adapted)
