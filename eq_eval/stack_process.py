@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import os
@@ -106,12 +107,15 @@ class StackProcess:
             raise EqError(f'not active after {timeout:g} s: '
                           f'{", ".join(set(names) - set(found))}\n{self.tail()}')
 
-    def kill(self, kind: NodeKind, timeout: float = PATIENCE) -> tuple[int, float]:
+    def kill(self, kind: NodeKind, timeout: float = PATIENCE,
+             back: Callable[[], bool] | None = None) -> tuple[int, float]:
         """Kills a node so that it cannot say a word, and waits until it is active again.
 
         Args:
             kind: The node.
             timeout: Longest wait, first for its next process, then for that to be active [s].
+            back: Tells whether it is active; a new node of our own asks it if None, and the two
+                may hear of each other only after three seconds.
 
         Returns:
             When its next process was seen (clock of the system) [ns], and how long it took from
@@ -130,7 +134,13 @@ class StackProcess:
                               f'{self.tail()}')
             time.sleep(LOOK)
         born = time.time_ns()
-        self.await_active(kind, timeout=timeout)
+        if back is None:
+            self.await_active(kind, timeout=timeout)
+        while back is not None and not back():
+            self.check()
+            if time.monotonic() - start > timeout:
+                raise EqError(f'{kind.name} was not active after {timeout:g} s\n{self.tail()}')
+            time.sleep(LOOK)
         return born, time.monotonic() - start
 
     def stop(self, timeout: float = 60.) -> int:

@@ -87,7 +87,7 @@ def recovery(
     bag: Bag = None, scans: Scans = 10, points: PointCount = 20_000,
     out: Out = Path('runs/recovery'), quick: Quick = False, json: Json = False,
 ) -> None:
-    """Kills each node of the stack in turn, under load: seconds until it is active again.
+    """Kills each node of the stack in turn, under load: seconds until it answers again.
 
     A full run is stored in bench/results/bench_recovery.json.
     """
