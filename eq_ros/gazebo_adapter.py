@@ -7,15 +7,10 @@ those of `config/gz_bridge.yaml`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-import threading
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 
 from eq_core.geometry.occupancy import OccupancyMap
@@ -33,6 +28,7 @@ from eq_ros.messages import Twist
 from eq_ros.messages import vision_msgs
 from eq_ros.pointcloud2 import encode
 from eq_ros.poses import SECOND
+from eq_ros.spinning_node import SpinningNode
 from eq_ros.tf_buffer import transform_message
 
 Double = NDArray[np.float64]
@@ -52,10 +48,8 @@ class GazeboAdapter:
         """
         self.command = (0., 0.)     # newest speed [m/s] and turn rate [rad/s]
         self.objects: list[tuple[int, list[tuple[str, float, Double]]]] = []
-        self._context = Context()
-        self._context.init(args=[], domain_id=domain_id)
-        node = self._node = Node('gazebo', context=self._context, enable_rosout=False,
-                                 start_parameter_services=False, use_global_arguments=False)
+        self._end = SpinningNode('gazebo', domain_id)
+        node = self._end.node
         self._clock = node.create_publisher(Clock, '/clock', qos.result())
         self._points = node.create_publisher(PointCloud2, '/points', qos.result(2))
         self._odometry = node.create_publisher(Odometry, '/odometry', qos.result())
@@ -71,10 +65,7 @@ class GazeboAdapter:
         if vision_msgs is not None:
             node.create_subscription(vision_msgs.Detection3DArray, '/objects', self._on_objects,
                                      qos.result())
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(node)
-        self._thread = threading.Thread(target=self._spin, daemon=True)
-        self._thread.start()
+        self._end.start()
 
     def tell_place(self, pose: Double, stamp: int) -> None:
         """Says what time it is, and where the robot is.
@@ -105,16 +96,7 @@ class GazeboAdapter:
 
     def close(self) -> None:
         """Leaves the graph."""
-        self._executor.shutdown()
-        self._thread.join(10.)
-        self._node.destroy_node()
-        self._context.try_shutdown()
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
+        self._end.close()
 
     def _on_command(self, message: Twist) -> None:
         self.command = (message.linear.x, message.angular.z)

@@ -15,9 +15,6 @@ from lifecycle_msgs.srv import GetState
 from nav_msgs.msg import Odometry
 import numpy as np
 from numpy.typing import NDArray
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.task import Future
 
@@ -31,6 +28,7 @@ from eq_ros.poses import StampedPose
 from eq_ros.recorder import has_message
 from eq_ros.recorder import RecordedMessage
 from eq_ros.recorder import Recorder
+from eq_ros.spinning_node import SpinningNode
 
 OBJECTS_TYPE = 'vision_msgs/msg/Detection3DArray'
 LABELS_TYPE = 'vision_msgs/msg/LabelInfo'
@@ -82,15 +80,10 @@ class ReplayClient:
             self._node: Node = peer.node
             self._join()
             return
-        self._context = Context()
-        self._context.init(args=[], domain_id=domain_id)
-        self._node = Node(own_name, context=self._context, enable_rosout=False,
-                          start_parameter_services=False, use_global_arguments=False)
+        self._end = SpinningNode(own_name, domain_id)
+        self._node = self._end.node
         self._join()
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._spin, name='replay_client', daemon=True)
-        self._thread.start()
+        self._end.start()
 
     def _join(self) -> None:
         # The order matters. A participant announces its ends in the order in which they were
@@ -119,12 +112,6 @@ class ReplayClient:
     def input(self, name: str) -> str:
         """Full name of the topic that is an input of the node."""
         return self._topics.get(name, f'{self.node_name}/input/{name}')
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
 
     def _receive(self, message: RecordedMessage) -> None:
         balance = None
@@ -274,12 +261,8 @@ class ReplayClient:
 
     def close(self) -> None:
         """Leaves the graph, unless that is the peer's to do."""
-        if self._peer is not None:
-            return
-        self._executor.shutdown()
-        self._thread.join(30.)
-        self._node.destroy_node()
-        self._context.try_shutdown()
+        if self._peer is None:
+            self._end.close()
 
     def __enter__(self) -> Self:
         """Is itself."""

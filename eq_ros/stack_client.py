@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-import threading
 import time
 from types import TracebackType
 from typing import Any
@@ -13,10 +12,6 @@ from typing import Self
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 from numpy.typing import NDArray
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 
 from eq_core.geometry.occupancy import OccupancyMap
 from eq_core.geometry.points import Points
@@ -39,6 +34,7 @@ from eq_ros.node_kinds import STACK
 from eq_ros.pointcloud2 import encode
 from eq_ros.recorder import RecordedMessage
 from eq_ros.recorder import Recorder
+from eq_ros.spinning_node import SpinningNode
 from eq_ros.tf_buffer import transform_message
 
 # One output of each node that says by its stamp which input it answers.
@@ -68,31 +64,20 @@ class StackClient:
         self.namespace = f'/{namespace.strip("/")}'.rstrip('/')
         self.names = {kind: f'{self.namespace}/{kind.name}' for kind in STACK}
         self._balances: dict[str, tuple[Balance, int]] = {}
-        self._context = Context()
-        self._context.init(args=[], domain_id=domain_id)
-        self._node = Node('eq_stack_client', context=self._context, enable_rosout=False,
-                          start_parameter_services=False, use_global_arguments=False)
-        make, space = self._node.create_publisher, self.namespace
+        self._end = SpinningNode('eq_stack_client', domain_id)
+        node = self._end.node
+        make, space = node.create_publisher, self.namespace
         self._clouds = make(PointCloud2, f'{space}/points', qos.result())
         self._map = make(OccupancyGrid, f'{space}/map', qos.latched())
         self._goals = make(PoseStamped, f'{space}/goal_pose', qos.result())
         self._looks = make(PointCloud2, f'{self.names[POLICY]}/input/points', qos.result())
         self._static = make(TFMessage, '/tf_static', qos.latched())
-        recorder = Recorder(self._node, sink)
+        recorder = Recorder(node, sink)
         for kind, (topic, type_name) in ANSWERS.items():
             recorder.listen(f'{self.names[kind]}/output/{topic}', type_name)
-        self._node.create_subscription(
+        node.create_subscription(
             DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.result(50))
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._spin, name='stack_client', daemon=True)
-        self._thread.start()
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
+        self._end.start()
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         # Two stacks share the topic; only the hardware id carries the namespace.
@@ -177,10 +162,7 @@ class StackClient:
 
     def close(self) -> None:
         """Leaves the graph."""
-        self._executor.shutdown()
-        self._thread.join(30.)      # a thread that still spins would end the process
-        self._node.destroy_node()
-        self._context.try_shutdown()
+        self._end.close()
 
     def __enter__(self) -> Self:
         """Is itself."""
