@@ -188,9 +188,12 @@ def policies() -> str:
     """Planar policies on the tasks that have been run, ours first, then those of Ravens."""
     rows = []
     for task, published in POLICIES.items():
-        found = [_record(f'bench_policy_{task.replace("-", "_")}_{demos}') for demos in (1, 10)]
+        names = [f'bench_policy_{task.replace("-", "_")}_{demos}' for demos in (1, 10)]
+        found = [_record(name) for name in names]
         if any(found):
-            twin = [each and each['peers'].get('transporter') for each in found]
+            alone = [_record(f'{name}_transporter') for name in names]
+            twin = [each and each['peers'].get('transporter')
+                    for each in (one or other for one, other in zip(alone, found, strict=True))]
             rows.append([task, ' / '.join(
                 f'**{each["success"]:.1f}** ({each["scenes"]})' if each else '-'
                 for each in found), ' / '.join(

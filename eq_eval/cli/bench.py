@@ -149,6 +149,8 @@ def policy(
         help='Unseen episodes; 100 if not given, 10 with --quick.', min=1)] = None,
     seeds: Annotated[int, typer.Option(help='Trainings, of seeds 0, 1, ...', min=1)] = 1,
     peers: Annotated[bool, typer.Option(help='Whether the plain twin is trained, too.')] = True,
+    ours: Annotated[bool, typer.Option(
+        help='Whether ours is measured; the twin alone is stored under its own name.')] = True,
     model: Annotated[Path | None, typer.Option(
         help='Folder of the policy to measure, which has learned from --demos episodes; nothing '
              'is trained for it.')] = None,
@@ -160,16 +162,20 @@ def policy(
     """Lets a policy of pick and place act in unseen episodes, its plain twin beside it.
 
     What was not trained before (`eq train policy`) is trained first. A full run is stored in
-    bench/results/bench_policy_TASK_DEMOS.json.
+    bench/results/bench_policy_TASK_DEMOS.json, of the twin alone in ..._transporter.json.
     """
     from eq_eval.cli.output import console
     from eq_eval.manipulation.bench import bench_task
 
     count = scenes or (10 if quick else 100)
+    labels = [label for label, wanted in (('ours', ours), ('transporter', peers and not quick))
+              if wanted]
+    if not labels:
+        raise typer.BadParameter('--no-ours leaves the twin, which needs --peers and no --quick')
     with console.status(task) as status:
-        result = bench_task(task, demos, count, list(range(seeds)), peers and not quick, threads,
+        result = bench_task(task, demos, count, list(range(seeds)), labels, threads,
                             status.update, quick, model)
-    name = f'bench_policy_{task.replace("-", "_")}_{demos}'
+    name = f'bench_policy_{task.replace("-", "_")}_{demos}{"" if ours else "_transporter"}'
     _finish(name, result, 0, quick, json, f'pick and place, {task}, {demos} demonstrations')
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 import time
@@ -37,8 +38,9 @@ def unseen_seeds(count: int) -> list[int]:
     return [FIRST_SEED + 2 * number for number in range(count)]
 
 
-def bench_task(name: str, demos: int, scenes: int, seeds: list[int], peers: bool, threads: int,
-               say: Say, quick: bool = False, given: Path | None = None) -> dict[str, Any]:
+def bench_task(name: str, demos: int, scenes: int, seeds: list[int], labels: Collection[str],
+               threads: int, say: Say, quick: bool = False, given: Path | None = None
+               ) -> dict[str, Any]:
     """Trains what was not trained before, and runs unseen episodes.
 
     Args:
@@ -46,7 +48,7 @@ def bench_task(name: str, demos: int, scenes: int, seeds: list[int], peers: bool
         demos: Episodes that are learnt from.
         scenes: Unseen episodes.
         seeds: Seeds of the trainings.
-        peers: Whether the plain twin is measured as well.
+        labels: Which of `GROUPS` are measured.
         threads: Of training and inference.
         say: Told what is done.
         quick: Whether a shipped policy is measured where there is one, and nothing trained.
@@ -62,7 +64,7 @@ def bench_task(name: str, demos: int, scenes: int, seeds: list[int], peers: bool
     try:
         answers: dict[str, Any] = {}
         for label, group in GROUPS.items():
-            if label != 'ours' and not peers:
+            if label not in labels:
                 continue
             rows = []
             for seed in seeds:
@@ -87,8 +89,9 @@ def bench_task(name: str, demos: int, scenes: int, seeds: list[int], peers: bool
             answers[label] = _joined(rows)
     finally:
         task.close()
-    return {'task': name, 'demos': demos, 'scenes': scenes, 'seeds': seeds,
-            **answers.pop('ours'), **answers.pop('timing'), 'peers': answers}
+    first = answers.pop('ours') | answers.pop('timing') if 'ours' in answers else {}
+    return {'task': name, 'demos': demos, 'scenes': scenes, 'seeds': seeds, **first,
+            'peers': answers}
 
 
 def correlation_times(policy: PlanarPolicy, heightmap: HeightMap) -> dict[str, float]:
