@@ -19,6 +19,7 @@ from eq_eval.manipulation.evaluation import summarize
 from eq_eval.manipulation.laws import between_errors
 from eq_eval.manipulation.learning import open_or_learn
 from eq_eval.manipulation.learning import shipped_policy
+from eq_eval.manipulation.tasks import demonstrations_of
 from eq_eval.manipulation.tasks import open_task
 from eq_manipulation.planar.correlation import correlate
 from eq_manipulation.planar.correlation import fiber_kernels
@@ -60,6 +61,9 @@ def bench_task(name: str, demos: int, scenes: int, seeds: list[int], labels: Col
         under ``between``, of a square table with one object, errors at turns that its grid does
         not carry.
     """
+    if given is None and not quick:
+        # Recorded before the task is opened: Ravens has one simulator in a process.
+        demonstrations_of(name, demos)
     task = open_task(name)
     try:
         answers: dict[str, Any] = {}
