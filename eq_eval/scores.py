@@ -96,7 +96,7 @@ def ap_by_range(judged: Sequence[Judged], class_names: tuple[str, ...],
     table: dict[str, dict[str, dict[str, float | int | None]]] = {
         name: {} for name in class_names}
     for limits in RANGES:
-        part = [_cut(scan, limits) for scan in judged]
+        part = [cut(scan, limits) for scan in judged]
         result = nuscenes_of(part, class_names, False)
         for name in class_names:
             table[name][_range_name(limits)] = {'AP': result.class_ap(name),
@@ -143,7 +143,7 @@ def _far_ignored(truth: Boxes3D, class_names: tuple[str, ...]) -> Boxes3D:
     return dataclasses.replace(truth, label=np.where(far, len(class_names), truth.label))
 
 
-def _cut(scan: Judged, limits: tuple[float, float]) -> Judged:
+def cut(scan: Judged, limits: tuple[float, float]) -> Judged:
     """Keeps what lies between two distances."""
     kept = in_range(range_of(scan.prediction, scan.truth), limits)
     there = in_range(_distance(scan.truth), limits)

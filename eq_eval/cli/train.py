@@ -15,9 +15,12 @@ import typer
 
 from eq_eval.cli.options import Json
 from eq_eval.cli.train_policy import policy
+from eq_eval.cli.train_pretrain import pretrain
 from eq_eval.cli.train_spatial import spatial
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from eq_core.geometry.points import Points
     from eq_core.runtime.bundle import Bundle
     from eq_eval.training.loop import Progress
@@ -25,9 +28,16 @@ if TYPE_CHECKING:
     from eq_eval.training.scan_store import ScanStore
     from eq_perception.panoptic.config import SegmenterConfig
 
+    class Recorded(Protocol):
+        """Real scans that are learnt from; their text says which."""
+
+        def to_list(self) -> list[dict[str, object]]:
+            """Names of recordings and positions of scans."""
+
 app = typer.Typer(help='Train a model; interrupt and repeat the command to continue.',
                   no_args_is_help=True)
 app.command()(policy)
+app.command()(pretrain)
 app.command()(spatial)
 
 Out = Annotated[Path, typer.Option(help='Folder of checkpoint, log and bundle.')]
@@ -74,7 +84,6 @@ def detector(
     from eq_eval.training.export import detector_signature
     from eq_eval.training.export import equivariance_error
     from eq_eval.training.export import export_detector
-    from eq_eval.training.export import LICENSE
     from eq_eval.training.initial import initial_name
     from eq_eval.training.labeled_frames import LabeledFrames
     from eq_eval.training.recipe import Recipe
@@ -95,16 +104,14 @@ def detector(
                     iterations=iterations, batch_size=batch_size, learning_rate=learning_rate,
                     fraction=fraction, seed=seed, threads=threads, initial=initial_name(trained),
                     recorded='' if labeled is None else str(labeled), pasted=pasted, frozen=frozen)
-    run = _run(scenes, num_scenes, scene_seed, iterations, lambda store, progress: train_detector(
-        recipe, store, out, progress, trained, labeled))
-    record, scan, model = _record(run, num_scenes, scene_seed), _golden_scan(), run.exported()
+    run = run_on_scenes(
+        scenes, num_scenes, scene_seed, iterations, lambda store, progress: train_detector(
+            recipe, store, out, progress, trained, labeled))
+    record, scan, model = record_of(run, num_scenes, scene_seed), golden_scan(), run.exported()
     record['recipe'].pop('detector')
     record['point_cloud_range'] = config.point_cloud_range
     name = 'lidar_detector' if config.group != 'C1' else 'lidar_detector_plain'
-    terms = LICENSE
-    if labeled is not None:
-        name, terms = f'{name}_adapted', f'{LICENSE} AND LicenseRef-recording'
-        record |= {'recorded': labeled.to_list(), 'data': f'{record["data"]}; {labeled}'}
+    name, terms = tell_recorded(name, record, trained, labeled)
     export_detector(model, out / 'bundle', scan, name, record, _detector_card(name, record), terms)
     error = equivariance_error(model, detector_signature(model, scan), config.group)
     emit(summary(run, out, error), json, name)
@@ -140,7 +147,6 @@ def segmenter(
     from eq_eval.training.export import equivariance_error
     from eq_eval.training.export import export_detector
     from eq_eval.training.export import export_segmenter
-    from eq_eval.training.export import LICENSE
     from eq_eval.training.export import segmenter_signature
     from eq_eval.training.initial import initial_name
     from eq_eval.training.recipe import SegmenterRecipe
@@ -160,27 +166,25 @@ def segmenter(
         semantic_weight=semantic_weight,
         initial=initial_name(trained),
         recorded='' if recorded is None else str(recorded))
-    run = _run(scenes, num_scenes, scene_seed, iterations, lambda store, progress: train_segmenter(
-        recipe, store, out, trained, progress, recorded))
+    run = run_on_scenes(
+        scenes, num_scenes, scene_seed, iterations, lambda store, progress: train_segmenter(
+            recipe, store, out, trained, progress, recorded))
     # A small part of a scan is enough to see all layers, and keeps the golden example small.
-    scan, model = _golden_scan(), run.exported()
+    scan, model = golden_scan(), run.exported()
     scan = scan.select(slice(None, None, 4))
-    record = _record(run, num_scenes, scene_seed)
+    record = record_of(run, num_scenes, scene_seed)
     for key in ('detector', 'segmenter'):
         record['recipe'].pop(key)
     record['point_cloud_range'] = config.detector.point_cloud_range
     name = 'panoptic_segmenter' if config.detector.group != 'C1' else 'panoptic_segmenter_plain'
-    terms = LICENSE
-    if recorded is not None:
-        name, terms = f'{name}_adapted', f'{LICENSE} AND LicenseRef-recording'
-        record |= {'recorded': recorded.to_list(), 'data': f'{record["data"]}; {recorded}'}
+    part = name.replace('panoptic_segmenter', 'lidar_detector')
+    name, terms = tell_recorded(name, record, trained, recorded)
     export_segmenter(model, out / 'bundle', scan, name, record, model_card(
         name, 'A class for every LiDAR point (the 19 of SemanticKITTI), and objects as boxes and '
         'offsets.', record,
         'motorcyclists do not occur in the training\n  scenes and are never found.'), terms)
-    if recorded is None:    # a recording does not train the boxes
-        part = name.replace('panoptic_segmenter', 'lidar_detector')
-        export_detector(model.bev, out / 'detector', _golden_scan(), part, record,
+    if 'recorded' not in record:    # a recording does not train the boxes
+        export_detector(model.bev, out / 'detector', golden_scan(), part, record,
                         _detector_card(part, record))
     error = equivariance_error(model, segmenter_signature(model, scan), config.detector.group)
     emit(summary(run, out, error), json, name)
@@ -249,7 +253,7 @@ def _segmenter_config(initial: Bundle | None, group: str, point_cloud_range: flo
         config, detector=replace(config.detector, group=group))
 
 
-def _run(scenes: Path, num_scenes: int, scene_seed: int, iterations: int,
+def run_on_scenes(scenes: Path, num_scenes: int, scene_seed: int, iterations: int,
          train: Callable[[ScanStore, Progress], Training]) -> Training:
     """Makes the scenes and trains, with progress shown."""
     from rich.progress import Progress as Bar
@@ -268,13 +272,13 @@ def _run(scenes: Path, num_scenes: int, scene_seed: int, iterations: int,
                                                   description=f'loss {row["total"]:.3f}'))
 
 
-def _golden_scan() -> Points:
+def golden_scan() -> Points:
     """The scan whose right answer travels with a model; sixteen beams keep it small."""
     from eq_eval.simulation import simulate_sequence
     return next(iter(simulate_sequence('street', 'vlp16', 0, 1, 'validation'))).points
 
 
-def _record(run: Training, num_scenes: int, scene_seed: int) -> dict[str, Any]:
+def record_of(run: Training, num_scenes: int, scene_seed: int) -> dict[str, Any]:
     """How weights came to be that were trained on simulated scenes."""
     return history(
         run, f'{num_scenes} simulated sequences of 3 scans, split train, seed {scene_seed}')
@@ -290,6 +294,34 @@ def history(run: Training, data: str) -> dict[str, Any]:
         'iterations': run.step, 'data': data,
         'wall_time_s': round(run.seconds), 'date': str(date.today()), 'commit': commit(),
         'torch_threads': run.recipe.threads, 'recipe': run.recipe.to_dict()}
+
+
+def tell_recorded(name: str, record: dict[str, Any], initial: Bundle | None,
+                  own: Recorded | None) -> tuple[str, str]:
+    """Notes the real scans that weights come from.
+
+    Args:
+        name: Of the model, were it from simulation alone.
+        record: How the weights came to be; is told the scans.
+        initial: What they started from.
+        own: What was learnt from in this run.
+
+    Returns:
+        Name and SPDX terms of the model.
+    """
+    from eq_eval.training.export import LICENSE
+    from eq_eval.training.initial import scans_seen
+
+    seen = scans_seen(initial)
+    if own is not None:
+        record['data'] = f'{record["data"]}; {own}'
+        seen += own.to_list()
+    if initial is not None:
+        record['data'] = f'{record["data"]}; from {initial.manifest.name}'
+    if not seen:
+        return name, LICENSE
+    record['recorded'] = seen
+    return f'{name}_adapted', f'{LICENSE} AND LicenseRef-recording'
 
 
 def summary(run: Training, out: Path, error: float) -> dict[str, Any]:

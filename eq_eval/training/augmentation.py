@@ -24,8 +24,9 @@ class Augmentation:
         scale: Sizes change by up to this fraction.
         height: The sensor is raised or lowered by up to this [m].
         dropout: Up to this fraction of points is lost.
-        beams: Chance that every other beam is lost, as of a sensor with half as many.
         intensity: Reflectances are scaled by up to this fraction.
+        beams: Chance that every other beam is lost, as of a sensor with half as many.
+        shift: The sensor is moved by up to this along x and y [m].
     """
 
     yaw_degrees: float = 45.
@@ -35,6 +36,7 @@ class Augmentation:
     dropout: float = .5
     intensity: float = .5
     beams: float = 0.
+    shift: float = 0.
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,22 +48,31 @@ class Augmented:
         boxes: All boxes.
         kept: (N,) mask of the points that were not lost.
         linear: (2, 2) by which x and y were multiplied: a turn, a mirror and a scale.
+        origin: (3,) where that put the sensor [m].
+        yaw: By which the scene was turned [rad], after any mirror.
     """
 
     points: Points
     boxes: Boxes3D
     kept: NDArray[np.bool_]
     linear: NDArray[np.float64]
+    origin: NDArray[np.float64]
+    yaw: float
 
 
 def augment(points: Points, boxes: Boxes3D, augmentation: Augmentation,
             rng: np.random.Generator) -> Augmented:
-    """Draws one random change and applies it to points and boxes alike."""
+    """Draws one random change and applies it to points and boxes alike.
+
+    From generators in the same state two scans are turned, mirrored, scaled and moved alike.
+    """
     angle = np.deg2rad(rng.uniform(-1, 1) * augmentation.yaw_degrees)
     scale = 1 + rng.uniform(-1, 1) * augmentation.scale
     mirror = bool(augmentation.flip and rng.random() < .5)
     linear = _linear(angle, mirror)
     lift = np.array([0, 0, rng.uniform(-1, 1) * augmentation.height])
+    if augmentation.shift:
+        lift[:2] = rng.uniform(-1, 1, 2) * augmentation.shift
     xyz = (scale * linear @ points.xyz.T.astype(np.float64)).T + lift
     gain = 1 + rng.uniform(-1, 1) * augmentation.intensity
     changed = dataclasses.replace(points, xyz=xyz.astype(np.float32),
@@ -70,7 +81,7 @@ def augment(points: Points, boxes: Boxes3D, augmentation: Augmentation,
     if augmentation.beams and rng.random() < augmentation.beams:
         kept &= _every_other_beam(points, rng)
     return Augmented(changed.select(kept), _turn_boxes(boxes, linear, scale, lift), kept,
-                     scale * linear[:2, :2])
+                     scale * linear[:2, :2], lift, float(angle))
 
 
 def _linear(angle: float, mirror: bool) -> NDArray[np.float64]:

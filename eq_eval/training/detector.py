@@ -12,7 +12,6 @@ from torch import Tensor
 from eq_core.errors import ConfigError
 from eq_core.runtime.bundle import Bundle
 from eq_eval.training.frame_samples import FrameSamples
-from eq_eval.training.initial import refuse_adapted
 from eq_eval.training.initial import refuse_other_scans
 from eq_eval.training.initial import take_weights
 from eq_eval.training.labeled_frames import LabeledFrames
@@ -42,9 +41,7 @@ def start_detector(recipe: Recipe, initial: Bundle | None = None) -> Training:
 
     Raises:
         ConfigError: The weights are of another network, or nothing of the name can be frozen.
-        InputError: The detector was itself adapted on a recording.
     """
-    refuse_adapted(initial)
     if recipe.frozen not in FROZEN:
         raise ConfigError(f'frozen must be one of {", ".join(FROZEN)}, got {recipe.frozen!r}')
 

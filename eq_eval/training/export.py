@@ -32,6 +32,7 @@ from eq_manipulation.spatial.model import PICK_FIELDS
 from eq_manipulation.spatial.model import SpatialNetworks
 from eq_navigation.config import PlannerConfig
 from eq_navigation.model import EdgeCost
+from eq_perception.detection.detector import TASK as DETECTION
 from eq_perception.detection.model import BevDetector
 from eq_perception.detection.model import HEADS
 from eq_perception.detection.preprocess import pillarize
@@ -100,7 +101,8 @@ def segmenter_signature(model: BevSegmenter, scan: Points) -> Signature:
 
 
 def export_detector(model: BevDetector, path: Path, golden_scan: Points, name: str,
-                    training: Mapping[str, Any], card: str, terms: str = LICENSE) -> Bundle:
+                    training: Mapping[str, Any], card: str, terms: str = LICENSE,
+                    task: str = DETECTION) -> Bundle:
     """Writes the bundle of a trained detector.
 
     Args:
@@ -111,8 +113,9 @@ def export_detector(model: BevDetector, path: Path, golden_scan: Points, name: s
         training: Command, seed, data, time, commit.
         card: Text of the model card.
         terms: SPDX identifier of the weights; the licence of a recording may bind them, too.
+        task: What it does; a network whose heads have learnt nothing does not detect.
     """
-    header = {'name': name, 'task': 'lidar_detection', 'config': model.config.to_dict(),
+    header = {'name': name, 'task': task, 'config': model.config.to_dict(),
               'classes': list(model.config.class_names), 'training': dict(training),
               'license': terms}
     return _export(model, detector_signature(model, golden_scan), model.config.group, path,

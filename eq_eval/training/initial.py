@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from torch import nn
 from eq_core.errors import ConfigError
 from eq_core.errors import InputError
 from eq_core.runtime.bundle import Bundle
+from eq_eval.training.recipe import PretrainingRecipe
 from eq_eval.training.recipe import Recipe
 
 
@@ -31,19 +33,12 @@ def take_weights(model: nn.Module, initial: Bundle) -> None:
         raise ConfigError(f'{initial.path}: weights of another network: {error}') from error
 
 
-def refuse_adapted(initial: Bundle | None) -> None:
-    """Refuses to start from a model of whose recordings the next manifest would say nothing.
-
-    Raises:
-        InputError: It was itself adapted on a recording.
-    """
-    seen = initial.manifest.training.get('recorded') if initial is not None else None
-    if initial is not None and seen:
-        raise InputError(f'{initial.path} was adapted on a recording ({seen}), start from a model '
-                         'that was not')
+def scans_seen(initial: Bundle | None) -> list[dict[str, Any]]:
+    """Real scans that a model has learnt from; whoever starts from it has seen them, too."""
+    return [] if initial is None else list(initial.manifest.training.get('recorded', []))
 
 
-def refuse_other_scans(recipe: Recipe, folder: Path) -> None:
+def refuse_other_scans(recipe: Recipe | PretrainingRecipe, folder: Path) -> None:
     """Refuses to go on with other scans: the run would not tell of those that it has seen before.
 
     Raises:

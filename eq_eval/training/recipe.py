@@ -15,6 +15,7 @@ from eq_navigation.config import PlannerConfig
 from eq_navigation.config import ViewPlannerConfig
 from eq_perception.detection.config import DetectorConfig
 from eq_perception.panoptic.config import SegmenterConfig
+from eq_perception.pretraining.config import Objectives
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +80,26 @@ class Recipe(TrainingRecipe):
     recorded: str = ''
     pasted: int = 10
     frozen: str = 'nothing'
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainingRecipe(TrainingRecipe):
+    """One pre-training run of the network that detector and segmenter share.
+
+    Attributes:
+        detector: Network and grid.
+        objectives: What is asked.
+        augmentation: Random changes of each view; ranges of turn, scale and shift as published.
+        recorded: Scans of recordings that are looked at besides the scenes, if any.
+    """
+
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    objectives: Objectives = field(default_factory=Objectives)
+    augmentation: Augmentation = field(
+        default_factory=lambda: Augmentation(yaw_degrees=90., shift=.2))
+    recorded: str = ''
+    iterations: int = 2000
+    batch_size: int = 2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from eq_eval.training.augmentation import augment
 from eq_eval.training.augmentation import Augmentation
 from eq_eval.training.frame_samples import FrameSamples
 from eq_eval.training.frame_samples import Sample
+from eq_eval.training.prefetch import prefetched
 from eq_eval.training.scan_store import ScanStore
 from eq_eval.training.scenes import SCANS_PER_SEQUENCE
 from eq_perception.detection.config import DetectorConfig
@@ -55,23 +56,19 @@ class SampleStream:
 
     def batch(self, number: int) -> Batch:
         """Makes batch `number`."""
-        points, indices, targets, rows = [], [], [], 0
+        pillars, targets = [], []
         for place in range(self.batch_size):
             position = number * self.batch_size + place
             rng = np.random.default_rng([self.seed, number, place, 1])
             if self.real is not None and (position % 2 or not len(self.store)):
-                pillars, index, target = self.real.sample(rng)
+                points, index, target = self.real.sample(rng)
             else:
                 epoch, drawn = divmod(position, len(self.store))
                 order = np.random.default_rng([self.seed, epoch]).permutation(len(self.store))
-                pillars, index, target = self._sample(int(order[drawn]), rng)
-            # Empty cells point past the sample's own rows; they are redirected below.
-            indices.append(np.where(index == len(pillars), -1, index + rows))
-            points.append(pillars)
+                points, index, target = self._sample(int(order[drawn]), rng)
+            pillars.append((points, index))
             targets.append(target)
-            rows += len(pillars)
-        index = np.stack(indices)
-        return Batch(np.concatenate(points), np.where(index < 0, rows, index), targets)
+        return Batch(*join_pillars(pillars), targets)
 
     def _sample(self, sequence: int, rng: np.random.Generator) -> Sample:
         newest = int(rng.integers(SCANS_PER_SEQUENCE))
@@ -89,10 +86,21 @@ class SampleStream:
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
         """Yields batches `first` .. `last` - 1, the next one being made meanwhile."""
-        with ThreadPoolExecutor(1) as pool:
-            coming = pool.submit(self.batch, first)
-            for number in range(first + 1, last + 1):
-                ready = coming.result()
-                if number < last:
-                    coming = pool.submit(self.batch, number)
-                yield ready
+        return prefetched(self.batch, first, last)
+
+
+def join_pillars(samples: Sequence[tuple[NDArray[np.float32], NDArray[np.int64]]]
+                 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Puts the pillars of samples one after another.
+
+    Args:
+        samples: Pillars (P, K, F) and index (cells,) of each, P where a cell is empty.
+
+    Returns:
+        (sum of P, K, F) float32 and (B, cells) int64.
+    """
+    rows = np.cumsum([0, *(len(pillars) for pillars, _ in samples)])
+    # An empty cell points past the rows of its sample; in the batch it must past all of them.
+    index = [np.where(index == len(pillars), rows[-1], index + first)
+             for (pillars, index), first in zip(samples, rows, strict=False)]
+    return np.concatenate([pillars for pillars, _ in samples]), np.stack(index)

@@ -10,7 +10,6 @@ from torch import nn
 from torch import Tensor
 
 from eq_core.runtime.bundle import Bundle
-from eq_eval.training.initial import refuse_adapted
 from eq_eval.training.initial import refuse_other_scans
 from eq_eval.training.initial import take_weights
 from eq_eval.training.loop import Progress
@@ -37,11 +36,7 @@ def start_segmenter(recipe: SegmenterRecipe, initial: Bundle | None = None) -> T
 
     Raises:
         ConfigError: The weights are of another network.
-        InputError: The segmenter was itself adapted on a recording, of which the manifest of what
-            comes would say nothing.
     """
-    refuse_adapted(initial)
-
     def build() -> BevSegmenter:
         model = BevSegmenter(recipe.segmenter)
         if initial is not None:

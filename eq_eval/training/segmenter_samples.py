@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from dataclasses import replace
 from functools import partial
@@ -14,9 +13,11 @@ from numpy.typing import NDArray
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_eval.datasets.scan import LabeledScan
 from eq_eval.training.augmentation import augment
+from eq_eval.training.prefetch import prefetched
 from eq_eval.training.recipe import SegmenterRecipe
 from eq_eval.training.recorded import RecordedScans
 from eq_eval.training.samples import Batch
+from eq_eval.training.samples import join_pillars
 from eq_eval.training.samples import SWEEP_CHANCES
 from eq_eval.training.scan_store import ScanStore
 from eq_eval.training.scenes import SCANS_PER_SEQUENCE
@@ -105,13 +106,7 @@ class SegmenterStream:
 
     def batches(self, first: int, last: int) -> Iterator[PanopticBatch]:
         """Yields batches `first` .. `last` - 1, the next one being made meanwhile."""
-        with ThreadPoolExecutor(1) as pool:
-            coming = pool.submit(self.batch, first)
-            for number in range(first + 1, last + 1):
-                ready = coming.result()
-                if number < last:
-                    coming = pool.submit(self.batch, number)
-                yield ready
+        return prefetched(self.batch, first, last)
 
 
 def _objects(scan: LabeledScan) -> tuple[Boxes3D, NDArray[np.int64], NDArray[np.integer]]:
@@ -133,16 +128,13 @@ def _joined(samples: list[tuple[Pillars, Targets, PanopticTargets]], config: Det
     """Puts samples behind each other: pillars, cells and points all know their sample."""
     cells = config.head_size ** 2
     first_row = np.cumsum([0, *(len(pillars.points) for pillars, _, _ in samples)])
-    # An empty cell points past the rows of its sample; in the batch it must past all of them.
-    index = [np.where(pillars.index == len(pillars.points), first_row[-1],
-                      pillars.index + first)
-             for (pillars, _, _), first in zip(samples, first_row[:-1], strict=True)]
+    points, index = join_pillars([(pillars.points, pillars.index) for pillars, _, _ in samples])
     row = [np.where(each.row == len(pillars.points), first_row[-1], each.row + first)
            for (pillars, _, each), first in zip(samples, first_row[:-1], strict=True)]
     around = [pillar_cells(pillars, config) + number * cells
               for number, (pillars, _, _) in enumerate(samples)]
     return PanopticBatch(
-        np.concatenate([pillars.points for pillars, _, _ in samples]), np.stack(index),
+        points, index,
         [targets for _, targets, _ in samples],
         np.concatenate(around), np.concatenate([each.columns for _, _, each in samples]),
         np.concatenate([each.features for _, _, each in samples]),

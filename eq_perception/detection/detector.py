@@ -17,6 +17,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from eq_core.errors import ConfigError
 from eq_core.errors import InputError
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
@@ -30,6 +31,8 @@ from eq_perception.detection.config import DetectorConfig
 from eq_perception.detection.postprocess import decode
 from eq_perception.detection.preprocess import pillarize
 from eq_perception.detection.preprocess import stack_sweeps
+
+TASK = 'lidar_detection'
 
 
 class Detector:
@@ -66,9 +69,12 @@ class Detector:
         Raises:
             BundleError: The bundle is incomplete or altered.
             BackendError: No backend can run it, or it failed acceptance on all of them.
-            ConfigError: The bundle's configuration, the threshold or the precision is wrong.
+            ConfigError: The bundle is of no detector, or its configuration, the threshold or the
+                precision is wrong.
         """
         bundle = Bundle.load(path)
+        if bundle.manifest.task != TASK:
+            raise ConfigError(f'{path} must be a model of {TASK}, got {bundle.manifest.task!r}')
         config = DetectorConfig.from_dict(bundle.manifest.config)
         if score_threshold is not None:
             config = replace(config, score_threshold=score_threshold)

@@ -153,12 +153,16 @@ def test_the_command_adapts_and_tells_on_what(
                             'random', {}, '')
     monkeypatch.setattr('eq_eval.datasets.open.open_recording',
                         lambda path: recording([scan(row) for row in range(4)], path.name))
-    command = ['detector', '--out', tmp_path / 'run', '--scenes', tmp_path / 'scenes',
-               '--num-scenes', 0, '--data', 'drive', '--frames', 2, '--from', start.path,
-               '--iterations', 4, '--batch-size', 2, '--threads', 1, '--json']
-    answer = CliRunner().invoke(train_app, list(map(str, command)))
-    assert answer.exit_code == 0, answer.exception
-    assert json.loads(answer.stdout.splitlines()[-1])['equivariance_error'] < 1e-4
+
+    def adapt(out: str, data: str, initial: Path) -> None:
+        command = ['detector', '--out', tmp_path / out, '--scenes', tmp_path / 'scenes',
+                   '--num-scenes', 0, '--data', data, '--frames', 2, '--from', initial,
+                   '--iterations', 4, '--batch-size', 2, '--threads', 1, '--json']
+        answer = CliRunner().invoke(train_app, list(map(str, command)))
+        assert answer.exit_code == 0, answer.exception
+        assert json.loads(answer.stdout.splitlines()[-1])['equivariance_error'] < 1e-4
+
+    adapt('run', 'drive', start.path)
     adapted = Bundle.load(tmp_path / 'run/bundle')
     assert adapted.manifest.name == 'lidar_detector_adapted'
     assert adapted.manifest.license == 'Apache-2.0 AND LicenseRef-recording'
@@ -169,5 +173,7 @@ def test_the_command_adapts_and_tells_on_what(
             refuse_seen(adapted.path, 'drive', wanted)
     refuse_seen(adapted.path, 'drive', range(1, 3))
     refuse_seen(adapted.path, 'other')
-    with pytest.raises(InputError, match='start from a model that was not'):
-        start_detector(Recipe(detector=SMALL), adapted)
+    adapt('again', 'elsewhere', adapted.path)
+    twice = Bundle.load(tmp_path / 'again/bundle').manifest.training
+    assert twice['recorded'] == [{'name': 'drive', 'scans': [0, 3]},
+                                 {'name': 'elsewhere', 'scans': [0, 3]}]
