@@ -51,5 +51,6 @@ def boxes_of(message: Any, class_names: Sequence[str]) -> Boxes3D:
     return Boxes3D(
         center, size, np.arctan2(np.sin(yaw), np.cos(yaw)), label, score,
         covariance=covariance[:, _PLANAR].reshape(-1, 2, 2),
-        heading_confidence=1. - covariance[:, _YAW] / np.pi ** 2, track_id=track,
+        heading_confidence=np.clip(1. - 2 * covariance[:, _YAW] / np.pi ** 2, 0, 1),
+        track_id=track,
         frame_id=message.header.frame_id, stamp=stamp_of(message.header))

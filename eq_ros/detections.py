@@ -21,8 +21,8 @@ def detection3d_array(boxes: Boxes3D, class_names: Sequence[str], header: Header
     """Makes the message; needs ``vision_msgs``.
 
     The covariance of the pose holds what the model says about x and y, and the variance of yaw:
-    with probability `heading_confidence` the heading is right, else it points backwards, so the
-    expected squared error is ``(1 - heading_confidence) pi^2``. What is not known stays 0.
+    with probability ``(1 - heading_confidence) / 2`` the heading points backwards, so the expected
+    squared error is this times ``pi^2``. What is not known stays 0.
 
     Args:
         boxes: Checked boxes.
@@ -61,7 +61,7 @@ def pose_covariances(boxes: Boxes3D) -> NDArray[np.float64]:
     """
     covariance = np.zeros((len(boxes), 36))
     covariance[:, [_XX, _XY, _YX, _YY]] = np.asarray(boxes.covariance).reshape(-1, 4)
-    covariance[:, _YAW] = (1. - np.asarray(boxes.heading_confidence)) * math.pi ** 2
+    covariance[:, _YAW] = (1. - np.asarray(boxes.heading_confidence)) / 2 * math.pi ** 2
     return covariance
 
 

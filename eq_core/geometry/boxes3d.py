@@ -34,7 +34,8 @@ class Boxes3D:
         score: (N,) float64 in [0, 1].
         velocity: (N, 2) float64 over ground [m/s]; zeros where unknown.
         covariance: (N, 2, 2) float64, covariance of the centre's x and y [m^2].
-        heading_confidence: (N,) float64 in [0, 1]; below about 0.5 only the axis is known.
+        heading_confidence: (N,) float64 in [0, 1], expected cosine of a heading that is right or
+            points backwards; below about 0.5 only the axis is known.
         track_id: (N,) int64, identity over time, -1 where unknown.
         frame_id: Name of the coordinate frame.
         stamp: Time of the boxes [ns].

@@ -43,7 +43,7 @@ def detection3d_array(types: Any, scan: LabeledScan, header: Any) -> Any:
     boxes = scan.boxes if scan.boxes is not None else Boxes3D.empty()
     covariances = np.zeros((len(boxes), 6, 6))
     covariances[:, :2, :2] = boxes.covariance
-    covariances[:, 5, 5] = (1 - boxes.heading_confidence) * math.pi**2
+    covariances[:, 5, 5] = (1 - boxes.heading_confidence) / 2 * math.pi**2
     detections = []
     for i in range(len(boxes)):
         pose = types['geometry_msgs/msg/Pose'](

@@ -60,7 +60,7 @@ def test_unknown_heading_shows_as_variance_of_yaw(boxes: Boxes3D) -> None:
     from eq_ros.detections import detection3d_array
     message = detection3d_array(boxes, CLASSES, messages.header('lidar', STAMP))
     assert message.detections[1].results[0].pose.covariance[35] == pytest.approx(
-        0.7 * math.pi ** 2)
+        0.35 * math.pi ** 2)
 
 
 def test_labels_are_named_in_order() -> None:
