@@ -14,6 +14,7 @@ from eq_core.geometry.boxes3d import Boxes3D
 from eq_eval.metrics.by_range import in_range
 from eq_eval.metrics.by_range import range_of
 from eq_eval.metrics.by_range import RANGES
+from eq_eval.metrics.calibration import evaluate_calibration
 from eq_eval.metrics.judged import Judged
 from eq_eval.metrics.kitti import evaluate_kitti
 from eq_eval.metrics.kitti import MIN_OVERLAP
@@ -38,7 +39,8 @@ def full_scores(judged: Sequence[Judged], class_names: tuple[str, ...], with_vel
     Returns:
         Plain numbers, None where there is nothing to measure: `mAP`, `mAP_car_truck`, `NDS`
         (nuScenes style, see `NuscenesResult.nds`), `AP` per class, `AP_by_distance`,
-        `AP_by_range`, `recall_by_range`, `errors`, `kitti`, `num_scans`, `num_truths`.
+        `AP_by_range`, `recall_by_range`, `errors`, `kitti`, `calibration`, `num_scans`,
+        `num_truths`.
     """
     result: dict[str, Any] = {'num_scans': len(judged),
                               'recall_by_range': recall_by_range(judged, class_names)}
@@ -49,6 +51,7 @@ def full_scores(judged: Sequence[Judged], class_names: tuple[str, ...], with_vel
     result['mAP_car_truck'] = overall.mean_over(VEHICLES)
     result['AP_by_range'] = ap_by_range(judged, class_names)
     result['kitti'] = kitti_of(judged, class_names)
+    result['calibration'] = calibration_of(judged, class_names)
     return result
 
 
@@ -102,6 +105,14 @@ def ap_by_range(judged: Sequence[Judged], class_names: tuple[str, ...],
             table[name][_range_name(limits)] = {'AP': result.class_ap(name),
                                                 'num_truths': result.num_truths[name]}
     return table
+
+
+def calibration_of(judged: Sequence[Judged], class_names: tuple[str, ...]) -> dict[str, Any]:
+    """How sure the detector is and may be, by class; see `evaluate_calibration`."""
+    predictions = [scan.prediction.select(~scan.excused) for scan in judged]
+    truths = [scan.truth.select(scan.num_points > 0) for scan in judged]
+    return {name: evaluate_calibration(predictions, truths, label)
+            for label, name in enumerate(class_names)}
 
 
 def recall_by_range(judged: Sequence[Judged], class_names: tuple[str, ...],
@@ -187,4 +198,8 @@ def headline(result: Mapping[str, Any]) -> dict[str, Any]:
     for key in ('translation', 'scale', 'orientation', 'velocity'):
         if key in result.get('errors', {}):
             table[f'{key} error'] = result['errors'][key]
+    car = result.get('calibration', {}).get('car', {})
+    for key in ('heading_flip_rate', 'heading_flip_rate_sure', 'heading_sure'):
+        if car.get(key) is not None:
+            table[f'car {key.replace("_", " ")}'] = car[key]
     return table

@@ -23,6 +23,7 @@ from eq_eval.report.perspective import perspective_picture
 from eq_eval.report.scene import Scene
 from eq_eval.report.score_tables import score_tables
 from eq_eval.report.sections import accounting
+from eq_eval.report.sections import reliability
 from eq_eval.report.sections import rotation
 from eq_eval.report.sections import stages
 from eq_eval.report.sections import tiles
@@ -89,6 +90,7 @@ def page_of(inputs: ReportInputs) -> dict[str, Any]:
         'latency': _latencies(inputs), 'latency_text': _latency_text(result),
         'score_tables': score_tables(inputs.scores) if inputs.scores else [],
         'scores_text': inputs.scores_text,
+        'reliability': reliability(inputs.scores) if inputs.scores else None,
         'rotation': rotation(inputs.rotation) if inputs.rotation else None,
         'models': [list(facts.items()) for facts in (
             inputs.model, panoptic.model if panoptic else {}) if facts],

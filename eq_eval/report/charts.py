@@ -11,6 +11,7 @@ import numpy as np
 HEIGHT = 280
 NARROW, WIDE = 560, 1040         # [px]; half or the whole width of the page
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 26, 46  # margins around the plot [px]
+_FIFTHS = (0., .2, .4, .6, .8, 1.)
 
 
 @dataclass(frozen=True)
@@ -150,3 +151,27 @@ def rotation_chart(angles: Sequence[float], series: Mapping[str, Sequence[float]
                  tuple(Tick(across(angle), f'{angle}°') for angle in range(0, 361, 45)),
                  tuple(Tick(up(value), f'{value:.2g}') for value in nice_ticks(low, high, 5)),
                  'rotation of the whole scene', 'mean AP', curves=curves)
+
+
+def reliability_chart(series: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Chart:
+    """How often what was said with some probability came true, beside the diagonal.
+
+    Args:
+        series: Name to mean probabilities and shares that came true, all in [0, 1]; at most two.
+    """
+    def across(value: float) -> float:
+        return LEFT + value * (NARROW - LEFT - RIGHT)
+
+    def up(value: float) -> float:
+        return HEIGHT - BOTTOM - value * (HEIGHT - TOP - BOTTOM)
+
+    lines = {**series, 'calibrated': ((0., 1.), (0., 1.))}
+    styles = [*('ours', 'other-1')[:len(series)], 'other-2']
+    curves = tuple(
+        Curve(name, ' '.join(f'{across(x):.1f},{up(y):.1f}'
+                             for x, y in zip(said, came, strict=True)),
+              style, (across(said[-1]), up(came[-1])))
+        for style, (name, (said, came)) in zip(styles, lines.items(), strict=True))
+    return Chart(*_frame(NARROW), tuple(Tick(across(value), f'{value:g}') for value in _FIFTHS),
+                 tuple(Tick(up(value), f'{value:g}') for value in _FIFTHS),
+                 'probability that was said', 'share that came true', curves=curves)

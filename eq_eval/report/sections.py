@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from eq_eval.report.charts import reliability_chart
 from eq_eval.report.charts import rotation_chart
 from eq_eval.report.inputs import PanopticInputs
 from eq_eval.report.inputs import RotationCurve
@@ -128,3 +129,30 @@ def rotation(curve: RotationCurve) -> dict[str, Any]:
 
 def _spread(values: Sequence[float]) -> str:
     return f'{min(values):.3f} to {max(values):.3f}, spread {max(values) - min(values):.3f}'
+
+
+def reliability(scores: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Whether the detector knows how sure it is of cars; None where no car was found."""
+    car = (scores.get('calibration') or {}).get('car')
+    if car is None or car['score']['error'] is None:
+        return None
+    told = {'score, being within 2 m of a car': car['score']}
+    if car['heading']['count']:
+        told['heading within 40 m, pointing forwards'] = car['heading']
+    rows = [{'name': name, 'style': style,
+             'text': f'{sum(curve["count"])} cases, expected calibration error '
+                     f'{curve["error"]:.3f}'}
+            for style, (name, curve) in zip(('ours', 'other-1'), told.items(), strict=False)]
+    text = 'What is said with probability p should come true in a share p of the cases. '
+    if car['inside_90'] is not None:
+        text += (f'The ellipses of position that should hold 50 and 90 % of the cars hold '
+                 f'{100 * car["inside_50"]:.0f} and {100 * car["inside_90"]:.0f} %. ')
+    if car['heading_flip_rate'] is not None:
+        text += (f'{100 * car["heading_flip_rate"]:.1f} % of the headings within 40 m point '
+                 'backwards')
+        text += ('.' if car['heading_flip_rate_sure'] is None else
+                 f', {100 * car["heading_flip_rate_sure"]:.1f} % of those of confidence 0.8 or '
+                 f'more, which {100 * car["heading_sure"]:.0f} % are.')
+    return {'chart': reliability_chart({name: (curve['said'], curve['came'])
+                                        for name, curve in told.items()}),
+            'rows': rows, 'text': text}

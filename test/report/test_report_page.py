@@ -115,7 +115,7 @@ def test_the_page_shows_what_became_of_every_point_too() -> None:
     page = Page(text)
     sections = [attributes.get('id') for attributes in page.of('section')]
     assert sections == ['scans', 'perspective', 'panoptic', 'tracks', 'accounting', 'latency',
-                        'scores', 'panoptic-scores', 'rotation', 'record']
+                        'scores', 'panoptic-scores', 'reliability', 'rotation', 'record']
     for wanted in ('LSTQ', 'S_assoc', 'vegetation', 'panoptic_segmenter', 'lidar_detector',
                    'Of the points.', 'received 3 = published 2 + dropped 1 + in flight 0',
                    'received 5 = published 4 + dropped 1 + in flight 0'):
@@ -145,8 +145,8 @@ def test_the_page_is_well_formed_and_complete() -> None:
     text = build_report(inputs())
     page = Page(text)
     sections = [attributes.get('id') for attributes in page.of('section')]
-    assert sections == ['scans', 'perspective', 'accounting', 'latency', 'scores', 'rotation',
-                        'record']
+    assert sections == ['scans', 'perspective', 'accounting', 'latency', 'scores',
+                        'reliability', 'rotation', 'record']
     assert len(page.of('figure')) == 4
     assert 'received 5 = published 4 + dropped 1 + in flight 0' in text
     assert 'eq replay x --out y' in text
