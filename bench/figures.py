@@ -42,6 +42,11 @@ POLICIES: dict[str, tuple[tuple[float, float], ...]] = {    # as published
     'assembling-kits': ((63.8, 90.6), (28.4, 78.6)),
     'stack-block-pyramid': ((34.6, 80.0), (13.3, 42.6))}
 
+# Fold -> what it is tested on.
+LITTLE_DATA = {
+    'tracking': 'KITTI object, SUSTechPOINTS and Argoverse 2, adapted to KITTI tracking',
+    'others': 'KITTI tracking, adapted to the others'}
+
 Record = dict[str, Any]
 
 
@@ -231,6 +236,36 @@ def _numbers(value: Any) -> str:
     return ' / '.join(f'{each:.1f}' for each in (value if isinstance(value, list) else [value]))
 
 
+def little_data() -> str:
+    """Cars found on real scans, by how few labels and by what came before them."""
+    found = _record('little_data')
+    if found is None:
+        return ''
+    text = ''
+    for fold, title in LITTLE_DATA.items():
+        cells = [each for each in found['cells'] if each['fold'] == fold]
+        counts = sorted({each['frames'] for each in cells})
+        rows = []
+        for start in dict.fromkeys(each['start'] for each in cells):
+            rows.append([start, *(_mean_of(
+                [each['car_AP_2m'] for each in cells
+                 if (each['start'], each['network'], each['frames']) == (start, network, count)])
+                for network in ('C4', 'plain') for count in counts)])
+        text += _table([f'Tested on {title} ({cells[0]["cars"]} cars); labelled scans learnt from',
+                        *(f'{network}: {count}' for network in ('C4', 'plain')
+                          for count in counts)], sorted(rows)) + '\n'
+    rows = [[f'{each["network"]}, {each["start"]}, {each["frames"]} scans',
+             *(f'{call(each["car_by_angle"].values()):.3f}' for call in (min, max)),
+             f'{max(each["car_by_angle"].values()) - min(each["car_by_angle"].values()):.3f}']
+            for each in found['cells'] if 'car_by_angle' in each and each['fold'] == 'tracking']
+    return text + _table(['The first test turned by multiples of 30°', 'least AP', 'largest',
+                          'spread'], rows) if rows else text
+
+
+def _mean_of(values: Sequence[float]) -> str:
+    return f'{sum(values) / len(values):.3f}' if values else '-'
+
+
 def latencies() -> str:
     """The work of both nodes for one message."""
     rows = []
@@ -326,6 +361,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 PAGES: dict[str, tuple[Callable[[], str], ...]] = {
     'README.md': (simulated_detection, detector_samples, recorded_detection, simulated_panoptic,
                   segmenter_samples, recorded_panoptic, planning, policies, spatial, latencies),
+    'docs/little_data.md': (little_data,),
     'docs/performance.md': (latencies, live_node, roofline, runtime_ratios, measured_with)}
 
 if __name__ == '__main__':

@@ -64,6 +64,8 @@ FOLDS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, int], ...]]] = {
 UNLABELED = ('semantickitti_00', 'rosbag/ouster_os1_128_3scans')
 PRETRAINING_STEPS, SIMULATION_STEPS, ADAPTATION_STEPS = 400, 800, 120
 SCRATCH_STEPS = 240     # on labelled scans alone; they are learnt by heart long before
+PICTURE = Path(__file__).resolve().parents[1] / 'docs/images/little_data.png'
+COLOURS = 'tab:gray', 'tab:blue', 'tab:orange', 'tab:green'      # of the starts
 ANGLES = tuple(range(0, 360, 30))
 CLASS_RANGE = dict.fromkeys(CONFIG.class_names, RANGE - 1)
 
@@ -165,7 +167,8 @@ def score(detector: Detector, scans: Sequence[LabeledScan], angle: float) -> Row
     return {'car_AP_2m': result.ap['car'][2.], 'car_AP': result.class_ap('car'),
             'cars': result.num_truths['car'], 'scans': len(judged),
             'car_orientation_error': result.class_errors['car']['orientation'],
-            'kitti': kitti_of(judged, detector.class_names).get('car')}
+            'car_KITTI': {kind: table['car'] for kind, table in kitti_of(
+                judged, detector.class_names).items() if kind.startswith('AP')}}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -188,6 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scenes = ScanStore.open(options.scenes).first(options.num_scenes)
     cells = options.work / 'cells'
     cells.mkdir(parents=True, exist_ok=True)
+    rows: list[Row] = []
     for seed, fraction, frames, name, fold, network in product(
             options.seeds, options.fractions, options.frames, options.starts, options.folds,
             options.networks):
@@ -206,6 +210,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ['python', f'bench/{NAME}.py', *sys.argv[1:]], seed)
         sys.stderr.write(f'{key}: car AP at 2 m '
                          f'{json.loads(path.read_text())["car_AP_2m"]:.3f}\n')
+    draw(rows, PICTURE)
+
+
+def draw(rows: Sequence[Row], path: Path) -> None:
+    """Draws AP against the number of labelled scans, a picture for each fold."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(FOLDS), figsize=(10, 3.6), sharey=True)
+    for axis, fold in zip(axes, FOLDS, strict=True):
+        for (network, line), (start, colour) in product(
+                {'C4': '-', 'plain': '--'}.items(), zip(STARTS, COLOURS, strict=True)):
+            points = sorted((row['frames'], row['car_AP_2m']) for row in rows if (
+                row['network'], row['start'], row['fold'], row['fraction']) == (
+                    network, start, fold, 1.))
+            if points:
+                axis.plot(*zip(*points, strict=True), line, marker='o', markersize=4,
+                          color=colour, label=f'{network}, {start}')
+        axis.set(title=f'adapted to {" and ".join(FOLDS[fold][0][:1])}'
+                 + (' and two more' if len(FOLDS[fold][0]) > 1 else ''),
+                 xlabel='labelled scans', ylim=(0, 1))
+        axis.grid(alpha=.3)
+    axes[0].set_ylabel('AP of cars at 2 m, other recordings')
+    axes[-1].legend(fontsize=7, loc='lower right')
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
 
 
 if __name__ == '__main__':
