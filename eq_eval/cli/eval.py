@@ -39,7 +39,7 @@ def detector(
         help='Scans at most; 420 of the test worlds, all of a recording.', min=1)] = None,
     step: Annotated[float | None, typer.Option(
         help='Turn the scene by multiples of this many degrees; 15 for the test worlds, '
-             'no turning for a recording.', min=1., max=90.)] = None,
+             'no turning for a recording unless --quick.', min=1., max=90.)] = None,
     curve_scans: Annotated[int | None, typer.Option(
         help='Turn only the first scans; all if not given.', min=1)] = None,
     sweeps: Annotated[int, typer.Option(help='Scans seen at once.', min=1)] = 1,
@@ -84,7 +84,7 @@ def detector(
         # Neighbouring scans tell much the same, so fewer scans are spread over the recording.
         stride = -(-len(recording) // count) if sweeps == 1 else 1
     asked = Protocols(
-        _rotations(step, quick, data is None), curve_scans,
+        _rotations(step, quick and recording.complete, data is None), curve_scans,
         sweeps, sweeps if data is None else 1, recording.has_velocity, recording.complete)
     result = {'data': recording.name, 'kind': recording.kind, 'model': bundle.name,
               'backend': opened.session.backend, 'precision': precision, 'sweeps': sweeps,
@@ -100,9 +100,9 @@ def _rotations(step: float | None, quick: bool, simulated: bool) -> tuple[float,
     """Angles by which the scans are turned [degrees], 0 first."""
     if step is not None:
         return tuple(turn * step for turn in range(int(360 // step)))
-    if not simulated:
-        return (0.,)
-    return QUICK_ROTATIONS if quick else tuple(float(angle) for angle in range(0, 360, 15))
+    if quick:
+        return QUICK_ROTATIONS
+    return tuple(float(angle) for angle in range(0, 360, 15)) if simulated else (0.,)
 
 
 def _run(opened: Any, recording: Any, count: int, stride: int, asked: Any) -> dict[str, Any]:
@@ -120,7 +120,11 @@ def _run(opened: Any, recording: Any, count: int, stride: int, asked: Any) -> di
         result = evaluate_detector(
             opened, islice(recording.scans(), 0, count * asked.every * stride, stride), asked,
             lambda done: bar.update(task, completed=done))
-    return result | {'lost': len(recording.lost), 'lost_texts': recording.lost[:10]}
+    if 'kitti' in result:
+        result['AP_R40'] = {name: levels['moderate']
+                            for name, levels in result['kitti']['AP_3D_R40'].items()}
+    return result | {'frames': result['num_scans'], 'lost': len(recording.lost),
+                     'lost_texts': recording.lost[:10]}
 
 
 def _result_name(data: str, precision: str) -> str:
