@@ -114,8 +114,7 @@ class StackProcess:
         Args:
             kind: The node.
             timeout: Longest wait, first for its next process, then for that to be active [s].
-            back: Tells whether it is active; a new node of our own asks it if None, and the two
-                may hear of each other only after three seconds.
+            back: Tells whether it is active; a new node of our own asks it if None.
 
         Returns:
             When its next process was seen (clock of the system) [ns], and how long it took from

@@ -14,14 +14,15 @@ import time
 from types import FrameType
 from typing import Any
 
-RESPAWN_DELAY = 1.  # [s]; as the launch files have it
-LOOK = .05          # [s]
+RESPAWN_INTERVAL = 2.   # at the least between two starts of a process [s]
+LOOK = .05              # [s]
 
 
 def supervise(commands: Sequence[Sequence[str]], tell: Callable[[str], None], again: bool = True
               ) -> int:
     """Runs processes until they end or a signal comes; one that fails is started again.
 
+    One that has run for a while is started at once, one that cannot start does not take a core.
     SIGINT and SIGTERM are passed on as SIGINT. The children have sessions of their own, so that
     Ctrl-C reaches them once, through us.
 
@@ -35,7 +36,7 @@ def supervise(commands: Sequence[Sequence[str]], tell: Callable[[str], None], ag
     """
     stopping: list[int] = []
     children = {number: _start(command) for number, command in enumerate(commands)}
-    failed: dict[int, float] = {}       # when a process ended badly
+    started = dict.fromkeys(children, time.monotonic())
 
     def forward(number: int, frame: FrameType | None) -> None:
         stopping.append(number)
@@ -52,10 +53,9 @@ def supervise(commands: Sequence[Sequence[str]], tell: Callable[[str], None], ag
             for number, code in codes.items():
                 if not code or not again:
                     continue
-                since = failed.setdefault(number, time.monotonic())
-                if time.monotonic() - since >= RESPAWN_DELAY and not stopping:
+                if time.monotonic() - started[number] >= RESPAWN_INTERVAL and not stopping:
                     tell(f'{commands[number][2]} ended with exit code {code} and is started again')
-                    del failed[number]
+                    started[number] = time.monotonic()
                     children[number] = _start(commands[number])
             time.sleep(LOOK)
         if stopping:    # one that was started while the signal came has not heard it

@@ -27,7 +27,7 @@ from launch import LaunchDescription
 
 PACKAGE = 'eq_stack'
 SHARE = FindPackageShare(PACKAGE)
-RESPAWN_DELAY = 1.      # [s]
+RESPAWN_DELAY = .2      # [s]; a node that cannot start needs longer itself to find that out
 
 
 def describe(*kinds: NodeKind, view: str = '') -> LaunchDescription:

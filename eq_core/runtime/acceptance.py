@@ -76,7 +76,7 @@ def examine(session: Session, bundle: Bundle) -> AcceptanceReport:
     measure = error_measure(session.precision)
     golden_by_output = {name: measure(answer[name], golden[name]) for name in golden}
     elements = manifest.group.grid_elements()
-    equivariance_by_output = equivariance_errors(session, inputs, elements) if elements else {}
+    equivariance_by_output = _errors(session, inputs, answer, elements) if elements else {}
     golden_error = max(golden_by_output.values())
     equivariance_error = max(equivariance_by_output.values(), default=None)
     problems = [f'golden error {golden_error:.3g} exceeds {tolerance.golden:.3g} '
@@ -118,8 +118,12 @@ def equivariance_errors(session: Session, inputs: Arrays,
         elements: The elements g; they need not be in the group that the model claims, so that a
             plain network can be measured as well.
     """
+    return _errors(session, inputs, session.run(inputs), elements)
+
+
+def _errors(session: Session, inputs: Arrays, answer: Arrays, elements: Sequence[GridElement]
+            ) -> dict[str, float]:
     manifest, measure = session.manifest, error_measure(session.precision)
-    answer = session.run(inputs)
     errors = dict.fromkeys(answer, 0.)
     for element in elements:
         turned = session.run(rotate_all(manifest.inputs, inputs, element))
