@@ -9,9 +9,8 @@ from typing import Any
 
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
+
+from eq_ros.spinning_node import SpinningNode
 
 ASK_AGAIN = .5      # an answer that has not come by then is lost [s]
 LOOK = .02          # [s]
@@ -31,13 +30,8 @@ def await_active(names: Sequence[str], timeout: float, check: Callable[[], None]
         When each was first seen active, by name [s since the call]; those that were not are
         missing.
     """
-    context = Context()
-    context.init(args=[], domain_id=domain_id)
-    node = Node('eq_bring_up', context=context, enable_rosout=False,
-                start_parameter_services=False, use_global_arguments=False)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    clients = {name: node.create_client(GetState, f'{name}/get_state') for name in names}
+    end = SpinningNode('eq_bring_up', domain_id)
+    clients = {name: end.node.create_client(GetState, f'{name}/get_state') for name in names}
     asked: dict[str, tuple[Any, float]] = {}
     found: dict[str, float] = {}
     start = time.monotonic()
@@ -53,9 +47,7 @@ def await_active(names: Sequence[str], timeout: float, check: Callable[[], None]
                 elif clients[name].service_is_ready() and (
                         name not in asked or now - asked[name][1] > ASK_AGAIN):
                     asked[name] = clients[name].call_async(GetState.Request()), now
-            executor.spin_once(timeout_sec=LOOK)
+            end.spin_once(LOOK)
     finally:
-        executor.shutdown()
-        node.destroy_node()
-        context.try_shutdown()
+        end.close()
     return found

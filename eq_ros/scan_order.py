@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from threading import Lock
 
+from eq_core.errors import InputError
+
 SECOND = 10**9  # [ns]
 
 
@@ -13,7 +15,6 @@ class Order(Enum):
 
     FIRST = 'first'    # there is nothing before it
     NEXT = 'next'      # goes on
-    LATE = 'late'      # overtaken or seen before: to be left out
     BACK = 'back'      # time has jumped back
     AHEAD = 'ahead'    # time has jumped ahead, or the sensor was silent
 
@@ -39,11 +40,16 @@ class ScanOrder:
             self._newest = None
 
     def judge(self, stamp: int) -> Order:
-        """Takes the stamp of a scan [ns]; a late one changes nothing."""
+        """Takes the stamp of a scan [ns]; a late one changes nothing.
+
+        Raises:
+            InputError: The scan was overtaken, or seen before.
+        """
         with self._lock:
             before, step = self._newest, stamp - (self._newest or 0)
             if before is not None and -self._max_disorder <= step <= 0:
-                return Order.LATE
+                raise InputError('the stamp is not later than that of the cloud before',
+                                 'out_of_order')
             self._newest = stamp
         if before is None:
             return Order.FIRST

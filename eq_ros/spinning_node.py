@@ -1,4 +1,4 @@
-"""An end of our own in the graph, that spins in a thread beside the program that uses it."""
+"""An end of our own in the graph, that spins beside the program that uses it, or in it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ class SpinningNode:
     """A node with a context of its own, so that several may be in one process.
 
     Attributes:
-        node: What it is in the graph; give it its ends, then call `start`.
+        node: What it is in the graph; give it its ends, then call `start`, or `spin_once` again
+            and again.
     """
 
     def __init__(self, name: str, domain_id: int | None = None) -> None:
@@ -35,13 +36,18 @@ class SpinningNode:
         self._thread = threading.Thread(target=self._spin, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begins to hear."""
+        """Begins to hear, in a thread of its own."""
         self._thread.start()
+
+    def spin_once(self, timeout: float) -> None:
+        """Hears at most one thing, in the thread that calls; `timeout` is the longest wait [s]."""
+        self._executor.spin_once(timeout_sec=timeout)
 
     def close(self) -> None:
         """Leaves the graph."""
         self._executor.shutdown()
-        self._thread.join(PATIENCE)     # a thread that still spins would end the process
+        if self._thread.is_alive():     # one that still spins would end the process
+            self._thread.join(PATIENCE)
         self.node.destroy_node()
         self._context.try_shutdown()
 

@@ -7,8 +7,6 @@ from collections.abc import Collection
 import time
 from typing import Any
 
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
@@ -16,6 +14,7 @@ from rclpy.qos import ReliabilityPolicy
 
 from eq_ros.recorder import has_message
 from eq_ros.recorder import message_class
+from eq_ros.spinning_node import SpinningNode
 
 DEPTH = 5
 LOOK = 1.       # between two looks for new topics [s]
@@ -88,21 +87,14 @@ def watch(kinds: Collection[str], take: Take, going_on: Callable[[], bool],
     Returns:
         Topics that were listened to.
     """
-    context = Context()
-    context.init(args=[], domain_id=domain_id)
-    node = Node('eq_view', context=context, enable_rosout=False, start_parameter_services=False,
-                use_global_arguments=False)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    watcher, looked = TopicWatcher(node, kinds, take, under), time.monotonic()
+    end = SpinningNode('eq_view', domain_id)
+    watcher, looked = TopicWatcher(end.node, kinds, take, under), time.monotonic()
     try:
         while going_on():
-            executor.spin_once(timeout_sec=SPIN)
+            end.spin_once(SPIN)
             if time.monotonic() - looked > LOOK:
                 watcher.look()
                 looked = time.monotonic()
         return watcher.topics()
     finally:
-        executor.shutdown()
-        node.destroy_node()
-        context.try_shutdown()
+        end.close()

@@ -254,9 +254,6 @@ class SemanticCostmapNode(ManagedNode[Parameters]):
             InputError: The cloud is late or a repetition.
         """
         order = self._order.judge(stamp)
-        if order is Order.LATE:
-            raise InputError('the stamp is not later than that of the cloud before',
-                             'out_of_order')
         if order is Order.BACK:
             if self._topic is None:     # messages of odometry begin anew by themselves
                 ego.clear()

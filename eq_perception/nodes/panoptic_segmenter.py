@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eq_core.errors import ConfigError
-from eq_core.errors import InputError
 from eq_core.errors import TransformError
 from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
@@ -221,9 +220,6 @@ class PanopticSegmenterNode(CloudNode[Parameters, SegmenterFace]):
             InputError: The scan is late or a repetition.
         """
         order = self._order.judge(stamp)
-        if order is Order.LATE:
-            raise InputError('the stamp is not later than that of the cloud before',
-                             'out_of_order')
         if order is Order.NEXT:
             return
         model.reset()
