@@ -296,6 +296,27 @@ def live_node() -> str:
                   [row])
 
 
+def whole_stack() -> str:
+    """All nodes under load for minutes, and after a kill."""
+    found, recovery = _record('bench_soak_stack'), _record('bench_recovery')
+    if found is None or recovery is None:
+        return ''
+    rows = []
+    for name, node in found['nodes'].items():
+        memory = node['memory_mb']
+        rows.append([name, *(str(node[key]) for key in ('sent', 'published')),
+                     str(sum(node['dropped'].values())), str(node['lost_in_transport']),
+                     str(node['unaccounted']), f'{memory["end"]:.0f} MB',
+                     f'{100 * memory["growth"] / memory["warm"]:+.1f}%',
+                     f'{node["threads"]["growth"]:+.0f} / {node["fds"]["growth"]:+.0f}',
+                     f'**{recovery["recovery_s"][name]:.1f} s**'])
+    return _table([f'All nodes for {found["minutes"]:.0f} minutes, clouds of '
+                   f'{found["points"]:,.0f} points at {found["rate_hz"]:.0f} Hz', 'sent',
+                   'answered', 'dropped, with a reason', 'lost on the way', 'unaccounted',
+                   'memory', 'growth after warming up', 'threads / files',
+                   'kill -9 to the first new answer'], rows)
+
+
 def roofline() -> str:
     """What each network costs, and how near it comes to what the machine can do."""
     found = _record('bench_runtime')
@@ -330,7 +351,8 @@ def runtime_ratios() -> str:
 def measured_with() -> str:
     """Which machine the stored figures of speed come from."""
     lines = []
-    for name in ('bench_detector', 'bench_segmenter', 'bench_runtime'):
+    for name in ('bench_detector', 'bench_segmenter', 'bench_soak_stack', 'bench_recovery',
+                 'bench_runtime'):
         path = RESULTS / f'{name}.json'
         if path.exists():
             record = json.loads(path.read_text(encoding='utf-8'))
@@ -362,7 +384,8 @@ PAGES: dict[str, tuple[Callable[[], str], ...]] = {
     'README.md': (simulated_detection, detector_samples, recorded_detection, simulated_panoptic,
                   segmenter_samples, recorded_panoptic, planning, policies, spatial, latencies),
     'docs/little_data.md': (little_data,),
-    'docs/performance.md': (latencies, live_node, roofline, runtime_ratios, measured_with)}
+    'docs/performance.md': (
+        latencies, live_node, whole_stack, roofline, runtime_ratios, measured_with)}
 
 if __name__ == '__main__':
     main()
