@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from typing import Protocol
@@ -85,24 +84,6 @@ def open_parts(folder: str | Path, tasks: tuple[str, str], kind: str, backends: 
     scene, crop = (open_session(bundle, backends, threads, precision=precision, options=options)
                    for bundle in bundles)
     return first, scene, crop
-
-
-def known_settings(config: type[Any], data: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Settings of a manifest that build a configuration.
-
-    Args:
-        config: The dataclass.
-        data: What its `to_dict` wrote.
-        kind: What the policy is called for people.
-
-    Raises:
-        ConfigError: A key is unknown.
-    """
-    settings = {name: value for name, value in data.items() if name != 'torch_model'}
-    unknown = set(settings) - {each.name for each in fields(config)}
-    if unknown:
-        raise ConfigError(f'unknown settings of a {kind} policy: {sorted(unknown)}')
-    return settings
 
 
 def softmax(score: Float) -> Float:

@@ -11,6 +11,7 @@ from typing import Any
 
 from eq_core.errors import ConfigError
 from eq_core.groups.group import PlanarGroup
+from eq_core.runtime.manifest import known_settings
 
 TORCH_MODEL = 'eq_navigation.model:build_from_manifest'
 
@@ -47,11 +48,7 @@ class PlannerConfig:
         Raises:
             ConfigError: A name is unknown.
         """
-        settings = {name: value for name, value in values.items() if name != 'torch_model'}
-        unknown = set(settings) - {each.name for each in fields(cls)}
-        if unknown:
-            raise ConfigError(f'planner settings must be known, unknown are {sorted(unknown)}')
-        return cls(**settings)
+        return cls(**known_settings(cls, values, 'planner'))
 
 
 @dataclass(frozen=True)

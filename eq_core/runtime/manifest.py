@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from eq_core.errors import BundleError
+from eq_core.errors import ConfigError
 from eq_core.runtime.representations import Representation
 from eq_core.runtime.representations import representation_from_dict
 from eq_core.runtime.representations import representation_to_dict
@@ -232,3 +233,21 @@ def _text(name: str, value: object) -> None:
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def known_settings(config: type[Any], values: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Settings of a manifest that build a configuration.
+
+    Args:
+        config: The dataclass.
+        values: What its `to_dict` wrote.
+        kind: What the model is called for people.
+
+    Raises:
+        ConfigError: A name is unknown.
+    """
+    settings = {name: value for name, value in values.items() if name != 'torch_model'}
+    unknown = set(settings) - {each.name for each in fields(config)}
+    if unknown:
+        raise ConfigError(f'{kind} settings must be known, unknown are {sorted(unknown)}')
+    return settings

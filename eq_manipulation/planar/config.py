@@ -13,7 +13,7 @@ import numpy as np
 from eq_core.errors import ConfigError
 from eq_core.geometry.heightmap import Workspace
 from eq_core.groups.group import PlanarGroup
-from eq_manipulation.two_networks import known_settings
+from eq_core.runtime.manifest import known_settings
 
 SCENE, CROP = 'planar_pick_place_scene', 'planar_pick_place_crop'     # tasks of the two bundles
 STRIDE = 2      # heightmap cells of a feature cell, along an edge

@@ -9,7 +9,7 @@ from typing import Any
 
 from eq_core.errors import ConfigError
 from eq_core.geometry.heightmap import Workspace
-from eq_manipulation.two_networks import known_settings
+from eq_core.runtime.manifest import known_settings
 
 SCENE, CROP = 'spatial_pick_place_scene', 'spatial_pick_place_crop'   # tasks of the two bundles
 STRIDE = 2      # voxels of a feature cell, along an edge

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
-from dataclasses import fields
 from typing import Any
 
 from eq_core.errors import ConfigError
+from eq_core.runtime.manifest import known_settings
 from eq_perception.detection.grid import Grid
 from eq_perception.detection.grid import GRIDS
 
@@ -114,10 +114,7 @@ class DetectorConfig:
         Raises:
             ConfigError: A name is unknown.
         """
-        known = {field.name for field in fields(cls)}
-        unknown = set(values) - known - {'torch_model'}
-        if unknown:
-            raise ConfigError(f'unknown detector settings {sorted(unknown)}')
-        settings: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
-                                    for name, value in values.items() if name in known}
+        settings: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in known_settings(cls, values, 'detector').items()}
         return cls(**settings)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
-from dataclasses import fields
 from typing import Any
 
 from eq_core.errors import ConfigError
+from eq_core.runtime.manifest import known_settings
 from eq_perception.detection.config import DetectorConfig
 
 TORCH_MODEL = 'eq_perception.panoptic.model:build_from_manifest'
@@ -75,9 +75,7 @@ class SegmenterConfig:
         Raises:
             ConfigError: A name is unknown or missing.
         """
-        settings = {name: value for name, value in values.items() if name != 'torch_model'}
-        unknown = set(settings) - {each.name for each in fields(cls)}
-        if unknown or 'detector' not in settings:
-            raise ConfigError('segmenter settings need detector and must be known, unknown are '
-                              f'{sorted(unknown)}')
+        settings = known_settings(cls, values, 'segmenter')
+        if 'detector' not in settings:
+            raise ConfigError("segmenter settings must have 'detector'")
         return cls(**{**settings, 'detector': DetectorConfig.from_dict(settings['detector'])})
