@@ -132,6 +132,11 @@ def kernel_basis(degree_in: int, degree_out: int, size: int) -> Double:
                                                        size, size, size))
 
 
+def _every_cell(size: int) -> Double:
+    """Kernels between scalars that keep no law, one for each cell; shaped as `kernel_basis`."""
+    return np.eye(size ** 3).reshape(-1, 1, 1, size, size, size)
+
+
 class SteerableConv3d(nn.Module):
     """Convolution between fields.
 
@@ -139,7 +144,7 @@ class SteerableConv3d(nn.Module):
     """
 
     def __init__(self, fields_in: Fields, fields_out: Fields, size: int = 3, stride: int = 1,
-                 bias: bool = False) -> None:
+                 bias: bool = False, steerable: bool = True) -> None:
         """Draws the weights.
 
         Args:
@@ -148,8 +153,15 @@ class SteerableConv3d(nn.Module):
             size: Edge of the kernel, odd for stride 1 and else even [cells].
             stride: 1 or 2.
             bias: Whether scalars get one.
+            steerable: Whether the law holds; else this is an ordinary convolution of scalars.
+
+        Raises:
+            ConfigError: The size does not fit the stride, or an ordinary one has other fields.
         """
         super().__init__()
+        if not steerable and any(fields_in.counts[1:] + fields_out.counts[1:]):
+            raise ConfigError(f'an ordinary convolution has scalars only, got {fields_in.counts} '
+                              f'and {fields_out.counts}')
         if stride not in (1, 2) or (size - stride) % 2:
             raise ConfigError(f'a kernel of stride {stride} must not have size {size}')
         self.fields_in, self.fields_out = fields_in, fields_out
@@ -157,10 +169,12 @@ class SteerableConv3d(nn.Module):
         self.weights = nn.ParameterDict()
         paths = [(low, high) for low, below in enumerate(fields_in.counts) if below
                  for high, above in enumerate(fields_out.counts) if above]
-        fan = [sum(fields_in.counts[low] * len(kernel_basis(low, high, size))
+        bases = {path: kernel_basis(*path, size) if steerable else _every_cell(size)
+                 for path in paths}
+        fan = [sum(fields_in.counts[low] * len(bases[low, high])
                    for low, other in paths if other == high) for high in range(3)]
         for low, high in paths:
-            basis = torch.from_numpy(kernel_basis(low, high, size)).float()
+            basis = torch.from_numpy(bases[low, high]).float()
             self.register_buffer(f'basis_{low}{high}', basis, persistent=False)
             self.weights[f'{low}{high}'] = nn.Parameter(
                 torch.randn(fields_out.counts[high], fields_in.counts[low], len(basis))
@@ -272,11 +286,12 @@ class SteerableBlock(nn.Module):
     Law: the 24 turns of the cube; `fields_in` -> `fields_out`.
     """
 
-    def __init__(self, fields_in: Fields, fields_out: Fields, size: int = 3, stride: int = 1
-                 ) -> None:
+    def __init__(self, fields_in: Fields, fields_out: Fields, size: int = 3, stride: int = 1,
+                 steerable: bool = True) -> None:
         """Builds the block."""
         super().__init__()
-        self.convolution = SteerableConv3d(fields_in, fields_out.gated, size, stride)
+        self.convolution = SteerableConv3d(fields_in, fields_out.gated, size, stride,
+                                           steerable=steerable)
         self.norm, self.gate = SteerableBatchNorm3d(fields_out.gated), Gate(fields_out)
 
     def forward(self, field: Tensor) -> Tensor:

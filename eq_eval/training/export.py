@@ -28,7 +28,8 @@ from eq_manipulation.planar.correlation import lift
 from eq_manipulation.planar.model import PlanarNetworks
 from eq_manipulation.spatial.config import CROP as SPATIAL_CROP
 from eq_manipulation.spatial.config import SCENE as SPATIAL_SCENE
-from eq_manipulation.spatial.model import PICK_FIELDS
+from eq_manipulation.spatial.config import TURNS_AT_ONCE
+from eq_manipulation.spatial.correlation import turned_pictures
 from eq_manipulation.spatial.model import SpatialNetworks
 from eq_navigation.config import PlannerConfig
 from eq_navigation.model import EdgeCost
@@ -211,7 +212,8 @@ def export_spatial(model: SpatialNetworks, path: Path, picture: NDArray[np.float
                    ) -> tuple[Bundle, Bundle]:
     """Writes the two bundles of a spatial policy, ``scene`` and ``crop``.
 
-    Their manifests name C4, the turns about z of the 24 that they obey.
+    Their manifests name C4, the turns about z of the 24 that they obey; those of the plain twin
+    obey none.
 
     Args:
         model: The networks, in eval mode, float32.
@@ -225,14 +227,18 @@ def export_spatial(model: SpatialNetworks, path: Path, picture: NDArray[np.float
     header = {'config': model.config.to_dict(), 'classes': [], 'training': dict(training),
               'license': LICENSE}
     field = OUTPUT_LAW['trivial']
+    config = model.config
     turns, compared = ({'kind': 'steerable_field', 'counts': list(counts)}
-                       for counts in (PICK_FIELDS.counts, model.config.features))
+                       for counts in (model.scene.pick.fields_out.counts, config.features))
+    crops = (turned_pictures(crop, config.lifting, config.degree)[:TURNS_AT_ONCE]
+             if config.turn_before else crop[None])
     looks = Signature({'picture': picture[None]},
                       {'picture': field, 'pick': turns, 'place_features': compared})
-    cuts = Signature({'crop': crop[None]}, {'crop': field, 'crop_features': compared})
+    cuts = Signature({'crop': crops}, {'crop': field, 'crop_features': compared})
     parts = (('scene', SPATIAL_SCENE, model.scene, looks),
              ('crop', SPATIAL_CROP, model.crop, cuts))
-    scene, cut = (_export(network, signature, 'C4', path / part,
+    group = 'C4' if config.steerable else 'C1'
+    scene, cut = (_export(network, signature, group, path / part,
                           {**header, 'name': f'{name}_{part}', 'task': task}, card)
                   for part, task, network, signature in parts)
     return scene, cut

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -15,26 +16,46 @@ from eq_eval.training.loop import Training
 from eq_eval.training.recipe import SpatialRecipe
 from eq_eval.training.spatial_samples import SpatialBatch
 from eq_eval.training.spatial_samples import SpatialStream
+from eq_manipulation.spatial.losses import near_loss
 from eq_manipulation.spatial.losses import pick_loss
 from eq_manipulation.spatial.losses import place_losses
+from eq_manipulation.spatial.losses import turned
 from eq_manipulation.spatial.model import SpatialNetworks
 
 
 def spatial_losses(model: nn.Module, batch: SpatialBatch) -> dict[str, Tensor]:
     """Returns the losses of pick (position, rotation) and place, and their sum."""
-    scene = model.scene(batch.picture)
-    psi = model.crop(batch.crop)['crop_features']
-    count = len(batch.pick)
+    scene, count = model.scene(batch.picture), len(batch.pick)
     picks = [pick_loss(scene['pick'][row], batch.pick[row], batch.basis[row])
              for row in range(count)]
-    places = [place_losses(scene['place_features'][row], psi[row], model.config.features,
-                           batch.coarse[row], batch.turns[row], batch.fine[row],
-                           batch.fine_places[row])
-              for row in range(count)]
+    compare = _places_by_pictures if model.config.turn_before else _places_by_features
+    places = compare(model, scene['place_features'], batch)
     names = ('pick', 'pick_turn', 'place', 'place_turn', 'place_near')
-    terms = {name: sum(part, batch.pick.new_zeros(())) / count for name, part in zip(
-        names, (*zip(*picks, strict=True), *zip(*places, strict=True)), strict=True)}
+    parts = (*zip(*picks, strict=True), *zip(*places, strict=True))     # the twin has no last one
+    terms = {name: sum(part, batch.pick.new_zeros(())) / count
+             for name, part in zip(names, parts, strict=False)}
     return {**terms, 'total': sum(terms.values(), batch.pick.new_zeros(()))}
+
+
+def _places_by_features(model: nn.Module, phi: Tensor, batch: SpatialBatch
+                        ) -> list[tuple[Tensor, ...]]:
+    counts, rows = model.config.features, []
+    for row, psi in enumerate(model.crop(batch.crop)['crop_features']):
+        rows.append((*place_losses(phi[row], partial(turned, psi, counts=counts),
+                                   batch.coarse[row], batch.turns[row], batch.fine_places[row, 0]),
+                     near_loss(phi[row], psi, counts, batch.fine[row], batch.fine_places[row])))
+    return rows
+
+
+def _places_by_pictures(model: nn.Module, phi: Tensor, batch: SpatialBatch
+                        ) -> list[tuple[Tensor, ...]]:
+    """The plain twin: every turn is another picture, and poses between cells have none."""
+    def copies(crop: Tensor, rotations: Tensor) -> Tensor:
+        pictures = turned(crop, rotations, (len(crop),))
+        return model.crop(pictures)['crop_features']
+
+    return [place_losses(phi[row], partial(copies, crop), batch.coarse[row], batch.turns[row],
+                         batch.fine_places[row, 0]) for row, crop in enumerate(batch.crop)]
 
 
 def train_spatial(recipe: SpatialRecipe, shown: Sequence[SpatialDemonstration], folder: Path,

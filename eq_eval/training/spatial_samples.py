@@ -178,8 +178,10 @@ def _poses(rotation: Double, pick: Double, target: Double, recipe: SpatialRecipe
     half, group = recipe.turns // 2, cube_group()
     crossed = group[np.trace(group, axis1=1, axis2=2) < 3]     # all but the identity
     turns[1:half] = _around(rotation, NARROWEST ** rng.random((half - 1, 1)), rng)
-    if recipe.turns >= half + len(crossed):
-        turns[half:half + len(crossed)] = rotation @ pick @ crossed @ pick.T
+    few = recipe.turns - half
+    if few < len(crossed):
+        crossed = rng.permutation(crossed)[:few // 2]
+    turns[half:half + len(crossed)] = rotation @ pick @ crossed @ pick.T
     width = NARROWEST ** rng.random((recipe.fine, 1))
     width[0] = 0
     places = target + width * WIDEST_SHIFT * _in_ball(recipe.fine, rng)

@@ -14,6 +14,7 @@ from eq_core.runtime.manifest import known_settings
 SCENE, CROP = 'spatial_pick_place_scene', 'spatial_pick_place_crop'   # tasks of the two bundles
 STRIDE = 2      # voxels of a feature cell, along an edge
 CHANNELS = 4    # red, green, blue, occupancy
+TURNS_AT_ONCE = 60  # pictures that the crop network of the plain twin sees together
 PICK_DEGREE = 2     # of the function of rotations at every cell
 TORCH_MODEL = 'eq_manipulation.spatial.model:build_from_manifest'
 LIFTINGS = {'cube': 4, 'icosahedron': 2}    # sets of rotations, and the degree they resolve
@@ -34,6 +35,10 @@ class SpatialConfig:
         degree: L, largest degree of the score as a function of rotations.
         candidates: Places that are refined.
         refine: Whether they are; else the score is taken as its degree resolves it.
+        steerable: Whether convolutions are; those of the plain twin are ordinary ones.
+        turn_before: Whether the picture of the crop is turned before the network sees it, as in
+            the Transporter Network (Zeng et al., CoRL 2020), instead of its features after it.
+            There is nothing to refine then: other turns would need other pictures.
         score_radius: Poses within it are counted into a score [m].
     """
 
@@ -46,6 +51,8 @@ class SpatialConfig:
     degree: int = 4
     candidates: int = 6
     refine: bool = True
+    steerable: bool = True
+    turn_before: bool = False
     score_radius: float = .02
 
     def __post_init__(self) -> None:
@@ -75,6 +82,12 @@ class SpatialConfig:
         if not 0 <= self.degree <= LIFTINGS[self.lifting]:
             raise ConfigError(f'{self.lifting} resolves degree {LIFTINGS[self.lifting]}, got '
                               f'{self.degree}')
+        if not self.steerable and any(
+                count for each in (*self.fields, self.features) for count in each[1:]):
+            raise ConfigError('a policy that is not steerable has scalars only, got fields '
+                              f'{self.fields} and features {self.features}')
+        if self.turn_before and self.refine:
+            raise ConfigError('a policy that turns before cannot refine')
         if self.size % 2 ** len(self.fields):
             raise ConfigError(f'size must be a multiple of {2 ** len(self.fields)}, '
                               f'got {self.size}')

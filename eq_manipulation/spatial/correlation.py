@@ -97,14 +97,43 @@ def fiber_kernels(psi: Float, counts: tuple[int, ...], name: str, degree: int) -
     """
     features, edge = psi.shape[:2]
     fourier, (inside, _) = lifting_set(name, degree), ball(edge)
-    copies = lifting_matrix(edge, name, degree) @ psi.reshape(features, -1).T
-    lifted = copies.reshape(-1, len(inside), features)
-    lifted = lifted @ _lifted_fields(counts, name, degree).swapaxes(1, 2)
+    lifted = _copies(psi, name, degree) @ _lifted_fields(counts, name, degree).swapaxes(1, 2)
     weights = fourier.weights.astype(np.float32)
     kernels = np.zeros((weights.shape[1], edge ** 3, features), np.float32)
     kernels[:, inside] = (weights.T @ lifted.reshape(len(weights), -1)).reshape(
         -1, len(inside), features)
     return np.ascontiguousarray(kernels.transpose(0, 2, 1)).reshape(-1, features, *(edge,) * 3)
+
+
+def turned_pictures(crop: Float, name: str, degree: int) -> Float:
+    """Turns the picture of a crop, for a network that is to see every turn.
+
+    Args:
+        crop: (4, c, c, c).
+        name: Set of rotations.
+        degree: L.
+
+    Returns:
+        (N, 4, c, c, c), zero outside the ball.
+    """
+    channels, edge = crop.shape[:2]
+    copies = _copies(crop, name, degree)
+    pictures = np.zeros((len(copies), channels, edge ** 3), np.float32)
+    pictures[:, :, ball(edge)[0]] = copies.swapaxes(1, 2)
+    return pictures.reshape(-1, channels, *(edge,) * 3)
+
+
+def copy_kernels(copies: Float, name: str, degree: int) -> Float:
+    """Transforms (N, C, c, c, c) features of turned pictures to (Q, C, c, c, c) kernels."""
+    weights = lifting_set(name, degree).weights.astype(np.float32)
+    return (weights.T @ copies.reshape(len(copies), -1)).reshape(-1, *copies.shape[1:])
+
+
+def _copies(cube: Float, name: str, degree: int) -> Float:
+    """Turns (C, c, c, c) by all rotations: (N, K, C) inside the ball."""
+    channels, edge = cube.shape[:2]
+    copies = lifting_matrix(edge, name, degree) @ cube.reshape(channels, -1).T
+    return np.asarray(copies.reshape(-1, len(ball(edge)[0]), channels))
 
 
 def correlate(phi: Float, kernels: Float) -> Float:

@@ -8,6 +8,8 @@ is compared at the place where it does best, which is what a search would take i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import fft
 import torch
@@ -91,30 +93,34 @@ def pick_loss(pick: Tensor, cell: Tensor, basis: Tensor) -> tuple[Tensor, Tensor
     return position, torch.logsumexp(logits, 0) - logits[0]
 
 
-def place_losses(phi: Tensor, psi: Tensor, counts: tuple[int, ...], coarse: Tensor, turns: Tensor,
-                 fine: Tensor, fine_places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Cross-entropy over all places, over many rotations, and over poses near the shown one.
+def place_losses(phi: Tensor, copies: Callable[[Tensor], Tensor], coarse: Tensor, turns: Tensor,
+                 place: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy over all places, and over many rotations.
 
     Args:
         phi: (C, n, n, n) scene features.
-        psi: (C, c, c, c) crop features.
-        counts: Fields of degree 0, 1, ... among both.
+        copies: From rotations (N, 3, 3) to crop features (N, C, c, c, c) of crops so turned.
         coarse: (N, 3, 3) rotations that all places are compared at, the shown one first.
         turns: (K, 3, 3) rotations that places near the shown one are compared at, likewise.
-        fine: (M, 3, 3) rotations of the poses near the shown one, likewise.
-        fine_places: (M, 3) of those, x, y, z from the middle [feature cells].
+        place: (3,) the shown one, x, y, z from the middle [feature cells].
     """
-    corner = fine_places[0].flip(0) + phi.shape[-1] / 2
-    all_places = _cross_entropy(correlate(phi, turned(psi, coarse, counts)), corner)
-    half, edge = psi.shape[-1] // 2, psi.shape[-1] + WINDOW - 1
+    corner = place.flip(0) + phi.shape[-1] / 2
+    first_copies, more_copies = copies(torch.cat([coarse, turns])).split([len(coarse), len(turns)])
+    all_places = _cross_entropy(correlate(phi, first_copies), corner)
+    half, edge = more_copies.shape[-1] // 2, more_copies.shape[-1] + WINDOW - 1
     first = [min(max(round(float(each)) - WINDOW // 2, 0), phi.shape[-1] + 1 - WINDOW)
              for each in corner]
     z, y, x = first
     part = nn.functional.pad(phi, (half,) * 6)[:, z:z + edge, y:y + edge, x:x + edge]
-    window = nn.functional.conv3d(part[None], turned(psi, turns, counts))[0]
-    many_turns = _cross_entropy(window, corner - torch.tensor(first))
+    window = nn.functional.conv3d(part[None], more_copies)[0]
+    return all_places, _cross_entropy(window, corner - torch.tensor(first))
+
+
+def near_loss(phi: Tensor, psi: Tensor, counts: tuple[int, ...], fine: Tensor,
+              fine_places: Tensor) -> Tensor:
+    """Cross-entropy over poses near the shown one, the first of rotations and places."""
     near = pose_scores(phi, psi, counts, fine, fine_places)
-    return all_places, many_turns, torch.logsumexp(near, 0) - near[0]
+    return torch.logsumexp(near, 0) - near[0]
 
 
 def _cross_entropy(scores: Tensor, corner: Tensor) -> Tensor:

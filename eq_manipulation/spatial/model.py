@@ -9,6 +9,8 @@ tell rotations even where they are compared in a single cell.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 import math
 
 from torch import nn
@@ -34,16 +36,22 @@ class SteerableUnet(nn.Module):
     multiples of 2 ** len(fields).
     """
 
-    def __init__(self, fields: tuple[tuple[int, int, int], ...]) -> None:
-        """Builds the layers."""
+    def __init__(self, fields: tuple[tuple[int, int, int], ...], steerable: bool = True) -> None:
+        """Builds the layers.
+
+        Args:
+            fields: At strides 2, 4, 8, ...
+            steerable: Whether the law holds.
+        """
         super().__init__()
+        block = partial(SteerableBlock, steerable=steerable)
         levels = [Fields(counts) for counts in fields]
         pairs = list(zip(levels, levels[1:], strict=False))
-        self.lift = SteerableBlock(Fields((CHANNELS, 0, 0)), levels[0], 4, 2)
-        self.down = nn.ModuleList(SteerableBlock(above, below, 4, 2) for above, below in pairs)
-        self.refine = nn.ModuleList(SteerableBlock(level, level) for level in levels)
-        self.lower = nn.ModuleList(SteerableBlock(below, above, 1) for above, below in pairs)
-        self.join = nn.ModuleList(SteerableBlock(level, level) for level in levels[:-1])
+        self.lift = block(Fields((CHANNELS, 0, 0)), levels[0], 4, 2)
+        self.down = nn.ModuleList(block(above, below, 4, 2) for above, below in pairs)
+        self.refine = nn.ModuleList(block(level, level) for level in levels)
+        self.lower = nn.ModuleList(block(below, above, 1) for above, below in pairs)
+        self.join = nn.ModuleList(block(level, level) for level in levels[:-1])
 
     def forward(self, picture: Tensor) -> Tensor:
         """Maps (B, 4, D, H, W) to (B, channels, D / 2, H / 2, W / 2)."""
@@ -71,8 +79,9 @@ class SceneNetwork(nn.Module):
         super().__init__()
         self.config = config
         first = Fields(config.fields[0])
-        self.unet = SteerableUnet(config.fields)
-        self.pick = SteerableConv3d(first, PICK_FIELDS, 1, bias=True)
+        self.unet = SteerableUnet(config.fields, config.steerable)
+        turns = PICK_FIELDS if config.steerable else _plain(PICK_FIELDS)
+        self.pick = SteerableConv3d(first, turns, 1, bias=True)
         self.place_features = SteerableConv3d(first, Fields(config.features), 1, bias=True)
         self.scale = .2     # logits begin of order one
 
@@ -101,7 +110,7 @@ class CropNetwork(nn.Module):
         """Builds the layers."""
         super().__init__()
         self.config = config
-        self.unet = SteerableUnet(config.fields[:CROP_LEVELS])
+        self.unet = SteerableUnet(config.fields[:CROP_LEVELS], config.steerable)
         compared = Fields(config.features)
         self.crop_features = SteerableConv3d(Fields(config.fields[0]), compared, 1, bias=True)
         # Scores are sums over a thousand cells; this keeps them of order one at the start.
@@ -120,6 +129,18 @@ class SpatialNetworks(nn.Module):
         super().__init__()
         self.config = config
         self.scene, self.crop = SceneNetwork(config), CropNetwork(config)
+
+
+def _plain(fields: Fields) -> Fields:
+    """Scalars of as many channels."""
+    return Fields((fields.channels, 0, 0))
+
+
+def plain_twin(config: SpatialConfig) -> SpatialConfig:
+    """The Transporter Network of equal dense widths: ordinary layers, the crop turned before."""
+    return replace(config, fields=tuple(_plain(Fields(each)).counts for each in config.fields),
+                   features=_plain(Fields(config.features)).counts, steerable=False,
+                   turn_before=True, refine=False)
 
 
 def build_from_manifest(manifest: Manifest) -> SceneNetwork | CropNetwork:

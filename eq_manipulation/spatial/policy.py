@@ -26,9 +26,12 @@ from eq_manipulation.spatial.config import CROP
 from eq_manipulation.spatial.config import SCENE
 from eq_manipulation.spatial.config import SpatialConfig
 from eq_manipulation.spatial.config import STRIDE
+from eq_manipulation.spatial.config import TURNS_AT_ONCE
+from eq_manipulation.spatial.correlation import copy_kernels
 from eq_manipulation.spatial.correlation import correlate
 from eq_manipulation.spatial.correlation import fiber_kernels
 from eq_manipulation.spatial.correlation import lifting_set
+from eq_manipulation.spatial.correlation import turned_pictures
 from eq_manipulation.spatial.postprocess import centre_of
 from eq_manipulation.spatial.postprocess import peaks
 from eq_manipulation.spatial.postprocess import read_between
@@ -115,8 +118,7 @@ class SpatialPolicy(TwoNetworks):
         picture = scene_picture(voxels, self.config)
         answer = self.sessions[0].run({'picture': picture[None]})
         pick_heat, cells, picks = self._picks(answer['pick'][0], count)
-        crop = cut_crop(picture, pick_corner(cells[0]), self.config)[None]
-        psi = self.sessions[1].run({'crop': crop})['crop_features'][0]
+        psi = self.crop_features(cut_crop(picture, pick_corner(cells[0]), self.config))
         place_heat, motions = self.places(answer['place_features'][0], psi)
         motions = motions[:count]
         # The object moves about the middle of the crop, which is the middle of a cell.
@@ -150,7 +152,7 @@ class SpatialPolicy(TwoNetworks):
 
         Args:
             phi: (D, n, n, n) features of the scene.
-            psi: (D, c, c, c) features of the crop.
+            psi: Features of the crop, from `crop_features`.
 
         Returns:
             (n + 1, n + 1, n + 1) probability of where the crop's centre goes, and the best poses.
@@ -168,10 +170,24 @@ class SpatialPolicy(TwoNetworks):
         places = np.stack([centre_of(heat, (int(z), int(y), int(x))) for x, y, z in corner])
         return heat, Poses(peak.rotation, places, peak.value)
 
+    def crop_features(self, crop: Float) -> Float:
+        """Looks at a crop (4, crop, crop, crop).
+
+        Returns:
+            (D, c, c, c); for a policy that turns before, (N, D, c, c, c) of all turned pictures.
+        """
+        session, name, degree = self.sessions[1], self.config.lifting, self.config.degree
+        if not self.config.turn_before:
+            return np.asarray(session.run({'crop': crop[None]})['crop_features'][0])
+        pictures = turned_pictures(crop, name, degree).reshape(-1, TURNS_AT_ONCE, *crop.shape)
+        return np.concatenate([session.run({'crop': part})['crop_features'] for part in pictures])
+
     def coefficients(self, phi: Float, psi: Float) -> Float:
         """Wigner coefficients, (Q, n + 1, n + 1, n + 1), of the scores at corners of cells."""
-        return correlate(phi, fiber_kernels(
-            psi, self.config.features, self.config.lifting, self.config.degree))
+        name, degree = self.config.lifting, self.config.degree
+        kernels = (copy_kernels(psi, name, degree) if self.config.turn_before else
+                   fiber_kernels(psi, self.config.features, name, degree))
+        return correlate(phi, kernels)
 
     @property
     def _unit(self) -> float:

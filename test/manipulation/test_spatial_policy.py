@@ -23,6 +23,7 @@ from eq_eval.training.export import export_spatial
 from eq_manipulation.spatial import correlation
 from eq_manipulation.spatial import losses
 from eq_manipulation.spatial.config import SpatialConfig
+from eq_manipulation.spatial.model import plain_twin
 from eq_manipulation.spatial.model import SpatialNetworks
 from eq_manipulation.spatial.policy import SpatialPolicy
 from eq_manipulation.spatial.postprocess import centre_of
@@ -74,6 +75,34 @@ def test_without_the_closed_set_of_rotations_the_coarse_law_does_not_hold() -> N
     found = law_errors(policy_of(networks_of(config)), *pictures(), 6)
     assert found.pick < 1e-4
     assert found.scores > 1e-3
+
+
+def test_the_plain_twin_has_ordinary_layers_of_equal_widths_and_no_law(tmp_path: Path) -> None:
+    twin = plain_twin(SMALL)
+    assert [sum(each) for each in twin.fields] == [4 + 2 * 3 + 5, 6 + 3 * 3 + 2 * 5,
+                                                   6 + 3 * 3 + 2 * 5]
+    networks = networks_of(twin)
+    assert networks.scene.unet.refine[0].convolution.kernel().shape == (15, 15, 3, 3, 3)
+    picture, crop = pictures()
+    found = law_errors(policy_of(networks), picture, crop, 3)
+    assert found.pick > .1
+    assert found.scores > .1
+    export_spatial(networks.eval(), tmp_path, picture, crop, 'twin', {'seed': 0}, '')
+    exported, policy = SpatialPolicy.from_bundle(tmp_path), policy_of(networks)
+    phi = policy.sessions[0].run({'picture': picture[None]})['place_features'][0]
+    np.testing.assert_allclose(exported.crop_features(crop), policy.crop_features(crop), atol=1e-5)
+    assert policy.places(phi, policy.crop_features(crop))[1].rotations.shape[1:] == (3, 3)
+
+
+def test_copies_of_pictures_and_of_features_are_compared_alike() -> None:
+    psi = np.random.default_rng(0).standard_normal((3, 8, 8, 8)).astype(np.float32)
+    copies = correlation.turned_pictures(psi, 'icosahedron', 2)
+    np.testing.assert_allclose(
+        correlation.copy_kernels(copies, 'icosahedron', 2),
+        correlation.fiber_kernels(psi, (3, 0, 0), 'icosahedron', 2), atol=1e-5)
+    turns = torch.from_numpy(np.asarray(correlation.lifting_set('icosahedron', 2).rotations))
+    np.testing.assert_allclose(losses.turned(torch.from_numpy(psi), turns.float(), (3,)), copies,
+                               atol=1e-5)
 
 
 def test_correlation_of_torch_and_numpy_agree_with_the_sum() -> None:
@@ -176,7 +205,8 @@ def test_peaks_are_apart_and_their_centres_between_cells() -> None:
 
 @pytest.mark.parametrize('change', [
     {'size': 20}, {'crop': 20}, {'crop': 32}, {'lifting': 'spiral'}, {'degree': 6},
-    {'degree': -1}, {'lifting': 'icosahedron'}, {'fields': ()}, {'features': (0, 0, 0)}])
+    {'degree': -1}, {'lifting': 'icosahedron'}, {'fields': ()}, {'features': (0, 0, 0)},
+    {'steerable': False}, {'turn_before': True}])
 def test_settings_out_of_range_are_refused(change: dict) -> None:
     with pytest.raises(ConfigError):
         replace(SMALL, **change)

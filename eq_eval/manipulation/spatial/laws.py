@@ -99,6 +99,4 @@ def _look(policy: SpatialPolicy, picture: Float) -> tuple[Float, Float]:
 
 
 def _key(policy: SpatialPolicy, crop: Float) -> Float:
-    key: Float = policy.sessions[1].run({'crop': np.ascontiguousarray(crop)[None]})[
-        'crop_features'][0]
-    return key
+    return policy.crop_features(np.ascontiguousarray(crop))
