@@ -181,7 +181,7 @@ def policy(
 
 @app.command()
 def spatial(
-    task: Annotated[str, typer.Option(help='mug-on-rack, peg-in-tilted-hole or plate-in-rack.')],
+    task: Annotated[str, typer.Option(help='Name of a task; an unknown one lists all.')],
     demos: Annotated[int, typer.Option(help='Episodes that are learnt from.', min=1)] = 10,
     scenes: Annotated[int | None, typer.Option(
         help='Unseen episodes; 100 if not given, 10 with --quick.', min=1)] = None,
@@ -192,6 +192,14 @@ def spatial(
     iterations: Annotated[int | None, typer.Option(help='Optimiser steps.', min=1)] = None,
     shading: Shading = .5,
     peers: Annotated[bool, typer.Option(help='Whether others are measured, too.')] = True,
+    peer: Annotated[list[str] | None, typer.Option(
+        help='Which others: not_refined, icosahedron, icosahedron_refined (the same weights '
+             'searched otherwise), template, transporter (the plain twin); all if not given.',
+    )] = None,
+    ours: Annotated[bool, typer.Option(
+        help='Whether ours is measured; others alone are stored under their own name.')] = True,
+    model: Annotated[Path | None, typer.Option(
+        help='Folder of the policy to measure; nothing is trained for it.')] = None,
     threads: Threads = 1,
     quick: Annotated[bool, typer.Option(
         help='Fewer episodes of the shipped policy, no peers; the result is not stored.')] = False,
@@ -200,19 +208,29 @@ def spatial(
     """Lets a policy of pick and place in space act in unseen episodes.
 
     What was not trained before is trained first, to runs/policies. A full run is stored in
-    bench/results/bench_spatial_TASK_TILT_SHAPES.json.
+    bench/results/bench_spatial_TASK_TILT_SHAPES.json, of others alone in ..._peers.json.
     """
     from eq_eval.cli.output import console
+    from eq_eval.manipulation.learning import shipped_policy
     from eq_eval.manipulation.spatial.bench import bench_spatial
+    from eq_eval.manipulation.spatial.bench import PEERS
     from eq_eval.manipulation.spatial.learning import spatial_recipe
-    from eq_eval.manipulation.spatial.tasks import SpatialTask
+    from eq_eval.manipulation.spatial.tasks import open_in_space
 
-    count = scenes or (10 if quick else 100)
-    shown = SpatialTask(task, tilt, shapes)
+    count, others = scenes or (10 if quick else 100), peer or PEERS
+    if set(others) - set(PEERS):
+        raise typer.BadParameter(f'--peer must be one of {", ".join(PEERS)}')
+    shown = open_in_space(task, tilt, shapes)
+    if quick and model is None and (tilt, shapes) == ('any', 'same'):
+        model = shipped_policy(task, demos)
     recipe = spatial_recipe(task, demos, iterations, 0, threads, shading)
-    with console.status(task) as status:
-        result = bench_spatial(shown, recipe, count, peers and not quick, status.update, quick)
-    name = f'bench_spatial_{task.replace("-", "_")}_{tilt}_{shapes}'
+    try:
+        with console.status(task) as status:
+            result = bench_spatial(shown, recipe, count, others if peers and not quick else (),
+                                   status.update, ours, model)
+    finally:
+        shown.close()
+    name = f'bench_spatial_{task.replace("-", "_")}_{tilt}_{shapes}{"" if ours else "_peers"}'
     _finish(name, result, 0, quick, json, f'spatial pick and place, {task}')
 
 

@@ -12,7 +12,7 @@ from eq_eval.cli.options import Shading
 
 
 def spatial(
-    task: Annotated[str, typer.Option(help='mug-on-rack, peg-in-tilted-hole or plate-in-rack.')],
+    task: Annotated[str, typer.Option(help='Name of a task; an unknown one lists all.')],
     out: Annotated[Path | None, typer.Option(
         help='Folder of checkpoint, log and bundle; runs/policies/... if not given.')] = None,
     demos: Annotated[int, typer.Option(help='Episodes that are shown.', min=1)] = 10,
@@ -35,11 +35,11 @@ def spatial(
     from eq_eval.manipulation.spatial.learning import spatial_example
     from eq_eval.manipulation.spatial.learning import spatial_folder
     from eq_eval.manipulation.spatial.learning import spatial_recipe
-    from eq_eval.manipulation.spatial.tasks import SpatialTask
+    from eq_eval.manipulation.spatial.tasks import open_in_space
     from eq_eval.training.export import export_spatial
     from eq_eval.training.spatial import train_spatial
 
-    what = SpatialTask(task, tilt, shapes)
+    what = open_in_space(task, tilt, shapes)
     shown = spatial_demonstrations(what, demos)
     recipe = spatial_recipe(task, demos, iterations, seed, threads, shading)
     folder = out or spatial_folder(recipe, what)

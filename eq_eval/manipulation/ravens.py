@@ -94,7 +94,11 @@ class RavensTask:
 
     def look(self) -> HeightMap:
         """Renders the three cameras."""
-        return fuse_views([self._view(camera) for camera in self._cameras], WORKSPACE)
+        return fuse_views(self.views(), WORKSPACE)
+
+    def views(self) -> list[RgbdView]:
+        """What the three cameras see."""
+        return [self._view(camera) for camera in self._cameras]
 
     def _view(self, camera: dict[str, Any]) -> RgbdView:
         color, depth, _ = self._environment.render_camera(camera)
@@ -140,6 +144,19 @@ class RavensTask:
                 target[2, 3] *= self._task.sixdof
             worst = max(worst, min(_difference(pose, target, symmetry) for target in near))
         return worst
+
+    def object_and_target(self) -> tuple[Double, Double]:
+        """Poses (4, 4) of the first object and of its first target.
+
+        Raises:
+            ConfigError: Goals of this task are no poses.
+        """
+        import pybullet
+
+        if self._goal is None:
+            raise ConfigError(f'goals of {self.name} are no poses')
+        (number, _), target = self._goal[0][0], self._goal[2][0]
+        return _matrix(pybullet.getBasePositionAndOrientation(number)), _matrix(target)
 
     def close(self) -> None:
         """Ends the simulator."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from eq_core.errors import ConfigError
 from eq_eval.manipulation.ravens import ASSETS
 from eq_eval.manipulation.ravens import RavensTask
 from eq_eval.manipulation.recording import show_episode
+from eq_eval.manipulation.spatial.ravens import RavensInSpace
 
 needs_ravens = pytest.mark.skipif(not ASSETS.is_dir(), reason='the models of Ravens are absent')
 
@@ -40,3 +42,22 @@ def test_missing_models_are_named(tmp_path):
     pytest.importorskip('ravens')
     with pytest.raises(ConfigError, match=str(tmp_path)):
         RavensTask('block-insertion', tmp_path)
+
+
+@needs_ravens
+def test_in_six_degrees_of_freedom_the_oracle_is_right_in_all_of_them():
+    pytest.importorskip('pybullet')
+    task = RavensInSpace()
+    try:
+        task.reset(0)
+        pick, place = task.show()
+        assert max(task.pick_error(pick)) < .003
+        assert max(task.place_error(pick, place)) < 1e-3
+        tilted = place.copy()
+        tilted[:3, :3] = Rotation.from_euler('x', 20, degrees=True).as_matrix() @ place[:3, :3]
+        assert task.place_error(pick, tilted)[1] == pytest.approx(20, abs=1e-3)
+        aside = pick.copy()
+        aside[:3, 3] += .05
+        assert task.pick_error(aside)[0] > .04
+    finally:
+        task.close()

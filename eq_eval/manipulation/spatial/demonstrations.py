@@ -11,13 +11,17 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
+from eq_core.errors import ConfigError
 from eq_core.errors import InputError
 from eq_core.geometry.heightmap import Workspace
 from eq_core.geometry.rgbd import joined_points
 from eq_core.geometry.voxels import VoxelGrid
 from eq_core.geometry.voxels import voxels_of_points
-from eq_eval.manipulation.spatial.tasks import SpatialTask
+from eq_eval.manipulation.recording import PATIENCE
+from eq_eval.manipulation.recording import SOLVED
+from eq_eval.manipulation.spatial.task import TaskInSpace
 from eq_eval.manipulation.spatial.world import CUBE
+from eq_manipulation.spatial.gathering import gather
 
 VERSION = 1
 JOINED = .012   # points of one body have another one so near [m]
@@ -54,19 +58,36 @@ class SpatialDemonstration:
         return voxels_of_points(self.xyz, self.color, self.workspace)
 
 
-def show_demonstrations(task: SpatialTask, episodes: int) -> list[SpatialDemonstration]:
-    """Lets the oracle act in the first episodes of even seed; those of tests are odd."""
-    shown = []
-    for seed in range(0, 2 * episodes, 2):
+def show_demonstrations(task: TaskInSpace, episodes: int) -> list[SpatialDemonstration]:
+    """Lets the oracle act in the first episodes of even seed that it solves; tests have odd ones.
+
+    What stands on a table is gathered; there bodies are apart, so that the one that is picked is
+    what is carried.
+
+    Raises:
+        ConfigError: The oracle hardly ever solves the task.
+    """
+    shown: list[SpatialDemonstration] = []
+    for seed in range(0, 2 * PATIENCE * episodes, 2):
         task.reset(seed)
         xyz, color = joined_points(task.views())
         action = task.show()
-        if action is not None:
-            task.step(*action)
+        if action is None or task.step(*action)[0] < SOLVED:
+            continue
+        if task.table is None:
             after, _ = joined_points(task.views())
             carried = carried_points(xyz, after, action[0][:3, 3])
             shown.append(SpatialDemonstration(xyz, color, carried, CUBE, *action, seed))
-    return shown
+        else:
+            near = gather(xyz, color, task.table, CUBE)
+            pick, place = near.forth(np.stack(action))
+            carried = near.body == near.body_at(pick[None, :3, 3])
+            shown.append(SpatialDemonstration(near.xyz, near.color, carried, CUBE, pick, place,
+                                              seed))
+        if len(shown) == episodes:
+            return shown
+    raise ConfigError(f'the oracle of {task.name} solved {len(shown)} of {PATIENCE * episodes} '
+                      'episodes')
 
 
 def carried_points(before: Float, after: Float, pick: Double) -> NDArray[np.bool_]:

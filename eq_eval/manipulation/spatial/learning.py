@@ -13,7 +13,7 @@ from eq_eval.manipulation.spatial.demonstrations import load_spatial
 from eq_eval.manipulation.spatial.demonstrations import save_spatial
 from eq_eval.manipulation.spatial.demonstrations import show_demonstrations
 from eq_eval.manipulation.spatial.demonstrations import SpatialDemonstration
-from eq_eval.manipulation.spatial.tasks import SpatialTask
+from eq_eval.manipulation.spatial.task import TaskInSpace
 from eq_eval.manipulation.tasks import DEMONSTRATIONS
 from eq_eval.training.export import export_spatial
 from eq_eval.training.loop import Progress
@@ -21,16 +21,21 @@ from eq_eval.training.recipe import SpatialRecipe
 from eq_eval.training.spatial import train_spatial
 from eq_manipulation.spatial.config import SpatialConfig
 from eq_manipulation.spatial.config import STRIDE
+from eq_manipulation.spatial.model import plain_twin
 from eq_manipulation.spatial.policy import SpatialPolicy
 from eq_manipulation.spatial.preprocess import cut_crop
 from eq_manipulation.spatial.preprocess import pick_corner
 from eq_manipulation.spatial.preprocess import scene_picture
 from eq_manipulation.two_networks import PARTS
 
+# Rotations of the coarse and of the other comparison of the plain twin: each is another picture
+# that its network has to see, of which a step affords fewer.
+TWIN_COARSE, TWIN_TURNS = 3, 12
+
 Float = NDArray[np.float32]
 
 
-def spatial_demonstrations(task: SpatialTask, episodes: int) -> list[SpatialDemonstration]:
+def spatial_demonstrations(task: TaskInSpace, episodes: int) -> list[SpatialDemonstration]:
     """Reads the demonstrations of a task; they are recorded when first asked for."""
     path = DEMONSTRATIONS / f'{task.name}_{task.tilt}_{task.shapes}_{episodes}.npz'
     if not path.exists():
@@ -54,6 +59,11 @@ def spatial_recipe(task: str, demos: int, iterations: int | None = None, seed: i
     return recipe if iterations is None else replace(recipe, iterations=iterations)
 
 
+def twin_recipe(recipe: SpatialRecipe) -> SpatialRecipe:
+    """The same for the plain twin, a Transporter Network of equal dense widths."""
+    return replace(recipe, policy=plain_twin(recipe.policy), coarse=TWIN_COARSE, turns=TWIN_TURNS)
+
+
 def spatial_example(shown: list[SpatialDemonstration], config: SpatialConfig
                     ) -> tuple[Float, Float]:
     """Picture and crop of the first demonstration."""
@@ -64,13 +74,14 @@ def spatial_example(shown: list[SpatialDemonstration], config: SpatialConfig
     return picture, cut_crop(picture, pick_corner((z, y, x)), config)
 
 
-def spatial_folder(recipe: SpatialRecipe, task: SpatialTask) -> Path:
+def spatial_folder(recipe: SpatialRecipe, task: TaskInSpace) -> Path:
     """Where a training keeps its state, and its bundles in ``bundle``."""
     return POLICIES / (f'{task.name}_{task.tilt}_{task.shapes}_{recipe.demos}'
-                       f'_{recipe.seed}_{recipe.iterations}_{recipe.shading:g}')
+                       f'_{recipe.seed}_{recipe.iterations}_{recipe.shading:g}'
+                       + '_plain' * (not recipe.policy.steerable))
 
 
-def open_or_learn_spatial(task: SpatialTask, recipe: SpatialRecipe,
+def open_or_learn_spatial(task: TaskInSpace, recipe: SpatialRecipe,
                           progress: Progress | None = None
                           ) -> tuple[SpatialPolicy, dict[str, float]]:
     """Opens a policy that was trained before, or trains it now.

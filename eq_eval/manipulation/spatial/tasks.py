@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from eq_core.errors import ConfigError
+from eq_core.geometry.heightmap import Workspace
 from eq_core.geometry.rgbd import RgbdView
 from eq_core.geometry.voxels import VoxelGrid
 from eq_core.geometry.voxels import voxelize_views
 from eq_core.groups.rotation_sets import geodesic_distance
 from eq_eval.manipulation.spatial import bodies
+from eq_eval.manipulation.spatial.ravens import RavensInSpace
+from eq_eval.manipulation.spatial.ravens import SIXDOF
+from eq_eval.manipulation.spatial.task import TaskInSpace
 from eq_eval.manipulation.spatial.world import CUBE
 from eq_eval.manipulation.spatial.world import EDGE
 from eq_eval.manipulation.spatial.world import see
@@ -125,11 +129,12 @@ class SpatialTask:
         kind: What is to be done.
         tilt: ``'any'`` for random rotations, ``'upright'`` for turns about z alone.
         shapes: ``'same'``, or ``'varied'`` where the object has other sizes in every episode.
+        table: None, there is no table.
         object: As it lies now.
         target: As it lies.
     """
 
-    max_steps = 1
+    table: Workspace | None = None
 
     def __init__(self, name: str, tilt: str = 'any', shapes: str = 'same') -> None:
         """Chooses the task.
@@ -219,6 +224,10 @@ class SpatialTask:
         """How far a pick is from the nearest grasp [m, deg]."""
         return self._nearest(self.object.pose @ self.kind.grasps, pick)
 
+    def place_error(self, pick: Double, place: Double) -> tuple[float, float]:
+        """How far the object is from the nearest goal after moving with the tool [m, deg]."""
+        return self.error_of(place @ np.linalg.inv(pick) @ self.object.pose)
+
     def error(self) -> tuple[float, float]:
         """How far the object is from the nearest goal [m, deg]."""
         return self.error_of(self.object.pose)
@@ -239,3 +248,23 @@ class SpatialTask:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def open_in_space(name: str, tilt: str = 'any', shapes: str = 'same') -> TaskInSpace:
+    """Opens a task in space.
+
+    Args:
+        name: One of `TASKS`, or `SIXDOF` of Ravens.
+        tilt: One of `TILTS`.
+        shapes: One of `SHAPES`.
+
+    Raises:
+        ConfigError: There is no such task, or what it needs is not installed.
+    """
+    if name not in (*TASKS, SIXDOF):
+        raise ConfigError(f'task must be one of {", ".join((*TASKS, SIXDOF))}, got {name!r}')
+    if name != SIXDOF:
+        return SpatialTask(name, tilt, shapes)
+    if (tilt, shapes) != (RavensInSpace.tilt, RavensInSpace.shapes):
+        raise ConfigError(f'{name} is of one tilt and one shape, got {tilt!r} and {shapes!r}')
+    return RavensInSpace()
