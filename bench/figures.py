@@ -212,21 +212,30 @@ def policies() -> str:
 
 
 def spatial() -> str:
-    """Spatial policies on the tasks that have been run."""
+    """Spatial policies on the tasks that have been run, the plain twin beside them."""
     rows = []
-    for task in ('mug-on-rack', 'peg-in-tilted-hole', 'plate-in-rack'):
+    for task in ('mug-on-rack', 'peg-in-tilted-hole', 'plate-in-rack', 'block-insertion-sixdof'):
         for tilt in ('any', 'upright'):
-            found = _record(f'bench_spatial_{task.replace("-", "_")}_{tilt}_same')
+            name = f'bench_spatial_{task.replace("-", "_")}_{tilt}_same'
+            found = _record(name)
             if found is not None:
-                rows.append([task, tilt, *(f'{row[key]:.0f} / {row[f"{key}_strict"]:.0f}'
-                                           for row, key in ((found, 'success'), (found, 'place'),
-                                                            (found['upright'], 'success'))),
-                             f'{found["place_mm"]:.1f} mm, {found["place_deg"]:.1f}°',
-                             str(found['scenes'])])
+                peers = found['peers'] | (_record(f'{name}_peers') or {'peers': {}})['peers']
+                rows.append([task, tilt, *(_within(*each) for each in (
+                    (found, 'success'), (found, 'place'), (found.get('upright'), 'success'),
+                    (peers.get('not_refined'), 'success'), (peers.get('transporter'), 'success'))),
+                    f'{found["place_mm"]:.1f} mm, {found["place_deg"]:.1f}°',
+                    str(found['scenes'])])
     head = ['Pick and place in space after 10 demonstrations, % within 1 cm and 15° / 5 mm and '
             '7.5°', 'tilt of the demonstrations', 'any tilt: pick and place', 'place alone',
-            'upright: pick and place', 'median place, any tilt', 'unseen scenes']
+            'upright: pick and place', 'not refined: pick and place',
+            'our Transporter twin in space, same steps', 'median place, any tilt',
+            'unseen scenes']
     return _table(head, rows) if rows else ''
+
+
+def _within(row: Record | None, key: str) -> str:
+    """Shares within both limits."""
+    return '-' if row is None else f'{row[key]:.0f} / {row[f"{key}_strict"]:.0f}'
 
 
 def _numbers(value: Any) -> str:
