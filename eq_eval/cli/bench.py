@@ -217,17 +217,19 @@ def spatial(
     from eq_eval.manipulation.spatial.learning import spatial_recipe
     from eq_eval.manipulation.spatial.tasks import open_in_space
 
-    count, others = scenes or (10 if quick else 100), peer or PEERS
+    count = scenes or (10 if quick else 100)
+    others = (peer or PEERS) if peers and not quick else ()
     if set(others) - set(PEERS):
         raise typer.BadParameter(f'--peer must be one of {", ".join(PEERS)}')
+    if not (ours or others):
+        raise typer.BadParameter('--no-ours leaves others, which need --peers and no --quick')
     shown = open_in_space(task, tilt, shapes)
     if quick and model is None and (tilt, shapes) == ('any', 'same'):
         model = shipped_policy(task, demos)
     recipe = spatial_recipe(task, demos, iterations, 0, threads, shading)
     try:
         with console.status(task) as status:
-            result = bench_spatial(shown, recipe, count, others if peers and not quick else (),
-                                   status.update, ours, model)
+            result = bench_spatial(shown, recipe, count, others, status.update, ours, model)
     finally:
         shown.close()
     name = f'bench_spatial_{task.replace("-", "_")}_{tilt}_{shapes}{"" if ours else "_peers"}'
