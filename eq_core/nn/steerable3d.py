@@ -81,7 +81,8 @@ def intertwiner(degree_in: int, degree: int, degree_out: int) -> Double:
     """The only way to make degree k of degrees l and J, up to a factor.
 
     Returns:
-        (2 k + 1, 2 l + 1, 2 J + 1) float64 of unit norm: what all generators map to zero.
+        (2 k + 1, 2 l + 1, 2 J + 1) float64 of unit norm: what all generators map to zero. The last
+        of its largest entries is positive.
     """
     sizes = [2 * each + 1 for each in (degree_out, degree_in, degree)]
     turns = [wigner_generators(each)[-1] for each in (degree_out, degree_in, degree)]
@@ -93,8 +94,11 @@ def intertwiner(degree_in: int, degree: int, degree_out: int) -> Double:
     if found.shape[1] != 1:
         raise ConfigError(f'degrees {degree_in}, {degree}, {degree_out} have '
                           f'{found.shape[1]} intertwiners')
-    flat = found[:, 0] * np.sign(found[np.abs(found[:, 0]).argmax(), 0])
-    return np.asarray(flat.reshape(sizes))
+    # Several entries are equally large. Which one rounding makes the largest depends on the
+    # machine, and weights that were trained on another one would be worth nothing.
+    size = np.abs(found[:, 0])
+    last = np.flatnonzero(size > size.max() - 1e-6)[-1]
+    return np.asarray((found[:, 0] * np.sign(found[last, 0])).reshape(sizes))
 
 
 @lru_cache

@@ -103,3 +103,11 @@ def test_wrong_sizes_are_refused() -> None:
         turn_cube(np.zeros((2, 2, 2)), Rotation.from_euler('z', .3).as_matrix())
     with pytest.raises(ConfigError, match='cube'):
         turn_cube(np.zeros((2, 2, 3)), np.eye(3))
+
+
+@pytest.mark.parametrize('degrees', [(1, 1, 1), (1, 2, 2), (2, 1, 2), (2, 2, 1), (2, 2, 2)])
+def test_the_sign_of_a_coupling_does_not_hang_on_rounding(degrees: tuple[int, int, int]) -> None:
+    """Weights are told relative to it: of entries that are equally large the last is positive."""
+    entries = intertwiner(*degrees).ravel()
+    largest = np.flatnonzero(np.abs(entries) > np.abs(entries).max() - 1e-6)
+    assert len(largest) > 1 and entries[largest[-1]] > 0
