@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import little_data_tables
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / 'bench' / 'results'
 BEGIN, END = '<!-- FIGURES: begin. By bench/figures.py. -->\n', '<!-- FIGURES: end -->'
@@ -41,11 +43,6 @@ POLICIES: dict[str, tuple[tuple[float, float], ...]] = {    # as published
     'towers-of-hanoi': ((88.1, 95.7), (73.1, 83.9)),
     'assembling-kits': ((63.8, 90.6), (28.4, 78.6)),
     'stack-block-pyramid': ((34.6, 80.0), (13.3, 42.6))}
-
-# Fold -> what it is tested on.
-LITTLE_DATA = {
-    'tracking': 'KITTI object, SUSTechPOINTS and Argoverse 2, adapted to KITTI tracking',
-    'others': 'KITTI tracking, adapted to the others'}
 
 Record = dict[str, Any]
 
@@ -250,29 +247,7 @@ def little_data() -> str:
     found = _record('little_data')
     if found is None:
         return ''
-    text = ''
-    for fold, title in LITTLE_DATA.items():
-        cells = [each for each in found['cells'] if each['fold'] == fold]
-        counts = sorted({each['frames'] for each in cells})
-        rows = []
-        for start in dict.fromkeys(each['start'] for each in cells):
-            rows.append([start, *(_mean_of(
-                [each['car_AP_2m'] for each in cells
-                 if (each['start'], each['network'], each['frames']) == (start, network, count)])
-                for network in ('C4', 'plain') for count in counts)])
-        text += _table([f'Tested on {title} ({cells[0]["cars"]} cars); labelled scans learnt from',
-                        *(f'{network}: {count}' for network in ('C4', 'plain')
-                          for count in counts)], sorted(rows)) + '\n'
-    rows = [[f'{each["network"]}, {each["start"]}, {each["frames"]} scans',
-             *(f'{call(each["car_by_angle"].values()):.3f}' for call in (min, max)),
-             f'{max(each["car_by_angle"].values()) - min(each["car_by_angle"].values()):.3f}']
-            for each in found['cells'] if 'car_by_angle' in each and each['fold'] == 'tracking']
-    return text + _table(['The first test turned by multiples of 30°', 'least AP', 'largest',
-                          'spread'], rows) if rows else text
-
-
-def _mean_of(values: Sequence[float]) -> str:
-    return f'{sum(values) / len(values):.3f}' if values else '-'
+    return little_data_tables.tables(found, _table)
 
 
 def latencies() -> str:

@@ -50,8 +50,9 @@ def test_test_modules_have_names_of_their_own(repository: Path) -> None:
     assert not list((repository / 'test').rglob('__init__.py'))
 
 
-def test_pages_say_what_was_measured(repository: Path) -> None:
+def test_pages_say_what_was_measured(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If not, `python bench/figures.py` rewrites their tables."""
+    monkeypatch.syspath_prepend(repository / 'bench')
     figures = runpy.run_path(str(repository / 'bench/figures.py'))
     for page in figures['PAGES']:
         text = (repository / page).read_text(encoding='utf-8')
