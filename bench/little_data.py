@@ -15,6 +15,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
+from functools import lru_cache
 from itertools import product
 import json
 from pathlib import Path
@@ -90,8 +91,9 @@ class Table:
     fraction: float
     seed: int
 
+    @lru_cache      # noqa: B019 (the tables of a run are few)
     def start(self, network: str, name: str) -> tuple[Path | None, Row]:
-        """Trains what a row begins with, and tells about it; nothing for random weights."""
+        """Trains what rows begin with, and tells about it; nothing for random weights."""
         objectives = STARTS[name]
         if name == 'scratch':
             return None, {}
@@ -145,11 +147,12 @@ class Table:
         scans = [scan for each, step in tested for scan in
                  list(open_recording(self.data / each).scans())[::step]]
         detector = Detector.from_bundle(bundle, score_threshold=.05)
-        told |= {'network': network, 'start': name, 'fold': fold, 'frames': frames,
+        told = told | {'network': network, 'start': name, 'fold': fold, 'frames': frames,
                  'seed': self.seed, 'fraction': self.fraction, **score(detector, scans, 0.)}
         if frames in (0, 20):
-            told['car_by_angle'] = {str(angle): score(detector, scans, float(angle))['car_AP_2m']
-                                    for angle in ANGLES}
+            told['car_by_angle'] = {
+                str(angle): (score(detector, scans, float(angle)) if angle else told)['car_AP_2m']
+                for angle in ANGLES}
         return told
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from eq_eval.training.loop import Progress
     from eq_eval.training.loop import Training
     from eq_eval.training.scan_store import ScanStore
+    from eq_perception.detection.config import DetectorConfig
     from eq_perception.panoptic.config import SegmenterConfig
 
     class Recorded(Protocol):
@@ -88,7 +89,6 @@ def detector(
     from eq_eval.training.labeled_frames import LabeledFrames
     from eq_eval.training.recipe import Recipe
     from eq_perception.detection.config import DetectorConfig
-    from eq_perception.detection.model import plain_twin
 
     if frames is not None and not data:
         raise typer.BadParameter('--frames are of recordings and need --data')
@@ -96,8 +96,7 @@ def detector(
     if trained is not None:
         config = DetectorConfig.from_dict(trained.manifest.config)
     else:
-        config = DetectorConfig(point_cloud_range=point_cloud_range)
-        config = plain_twin(config) if group == 'C1' else replace(config, group=group)
+        config = new_detector(group, point_cloud_range)
     labeled = LabeledFrames.read([open_recording(each) for each in data], config, frames
                                  ) if data else None
     recipe = Recipe(detector=config, augmentation=Augmentation(yaw_degrees, beams=beams),
@@ -253,8 +252,17 @@ def _segmenter_config(initial: Bundle | None, group: str, point_cloud_range: flo
         config, detector=replace(config.detector, group=group))
 
 
+def new_detector(group: str, point_cloud_range: float) -> DetectorConfig:
+    """The network of a detector that begins with random weights."""
+    from eq_perception.detection.config import DetectorConfig
+    from eq_perception.detection.model import plain_twin
+
+    config = DetectorConfig(point_cloud_range=point_cloud_range)
+    return plain_twin(config) if group == 'C1' else replace(config, group=group)
+
+
 def run_on_scenes(scenes: Path, num_scenes: int, scene_seed: int, iterations: int,
-         train: Callable[[ScanStore, Progress], Training]) -> Training:
+                  train: Callable[[ScanStore, Progress], Training]) -> Training:
     """Makes the scenes and trains, with progress shown."""
     from rich.progress import Progress as Bar
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -48,13 +47,10 @@ def pretrain(
     from eq_eval.training.pretraining import TASK
     from eq_eval.training.recipe import PretrainingRecipe
     from eq_eval.training.unlabeled import UnlabeledScans
-    from eq_perception.detection.config import DetectorConfig
-    from eq_perception.detection.model import plain_twin
     from eq_perception.pretraining.config import Objectives
 
     recorded = UnlabeledScans.read([open_recording(each) for each in data]) if data else None
-    config = DetectorConfig(point_cloud_range=point_cloud_range)
-    config = plain_twin(config) if group == 'C1' else replace(config, group=group)
+    config = train.new_detector(group, point_cloud_range)
     recipe = PretrainingRecipe(
         detector=config, iterations=iterations, batch_size=batch_size, seed=seed, threads=threads,
         learning_rate=learning_rate, recorded='' if recorded is None else str(recorded),

@@ -70,18 +70,18 @@ def augment(points: Points, boxes: Boxes3D, augmentation: Augmentation,
     scale = 1 + rng.uniform(-1, 1) * augmentation.scale
     mirror = bool(augmentation.flip and rng.random() < .5)
     linear = _linear(angle, mirror)
-    lift = np.array([0, 0, rng.uniform(-1, 1) * augmentation.height])
+    origin = np.array([0, 0, rng.uniform(-1, 1) * augmentation.height])
     if augmentation.shift:
-        lift[:2] = rng.uniform(-1, 1, 2) * augmentation.shift
-    xyz = (scale * linear @ points.xyz.T.astype(np.float64)).T + lift
+        origin[:2] = rng.uniform(-1, 1, 2) * augmentation.shift
+    xyz = (scale * linear @ points.xyz.T.astype(np.float64)).T + origin
     gain = 1 + rng.uniform(-1, 1) * augmentation.intensity
     changed = dataclasses.replace(points, xyz=xyz.astype(np.float32),
                                   intensity=np.minimum(points.intensity * np.float32(gain), 1))
     kept = rng.random(len(points)) >= max(0., rng.uniform(-1, 1)) * augmentation.dropout
     if augmentation.beams and rng.random() < augmentation.beams:
         kept &= _every_other_beam(points, rng)
-    return Augmented(changed.select(kept), _turn_boxes(boxes, linear, scale, lift), kept,
-                     scale * linear[:2, :2], lift, float(angle))
+    return Augmented(changed.select(kept), _turn_boxes(boxes, linear, scale, origin), kept,
+                     scale * linear[:2, :2], origin, float(angle))
 
 
 def _linear(angle: float, mirror: bool) -> NDArray[np.float64]:
@@ -98,9 +98,9 @@ def _every_other_beam(points: Points, rng: np.random.Generator) -> NDArray[np.bo
 
 
 def _turn_boxes(boxes: Boxes3D, linear: NDArray[np.float64], scale: float,
-                lift: NDArray[np.float64]) -> Boxes3D:
+                origin: NDArray[np.float64]) -> Boxes3D:
     heading = linear[:2, :2] @ np.stack([np.cos(boxes.yaw), np.sin(boxes.yaw)])
     return dataclasses.replace(
-        boxes, center=scale * boxes.center @ linear.T + lift, size=scale * boxes.size,
+        boxes, center=scale * boxes.center @ linear.T + origin, size=scale * boxes.size,
         yaw=np.arctan2(heading[1], heading[0]),
         velocity=scale * boxes.velocity @ linear[:2, :2].T)

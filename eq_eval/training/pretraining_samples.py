@@ -42,17 +42,12 @@ class View:
     index: Rows
 
 
-@dataclass(frozen=True)
-class PretrainingBatch:
-    """What is asked; cells are numbered through all samples, sample * h * w + cell.
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """What is asked of points; cells are those of the head's grid.
 
     Attributes:
-        first: Later scans, changed at random.
-        second: The same scans, changed otherwise; None where no contrast is asked for.
-        earlier: Scans before them, changed as the first view; None where no flow is asked for.
-        yaw: (B,) by which the first view was turned [rad].
         matched: (M, 2) cells of the same points in the first and the second view.
-        sample: (M,) sample of each of them.
         flow: (F, 2) cells of points in the earlier scan and of where they went in the first view.
         queried: (Q,) cells of queries in the first view.
         offset: (Q, 2) of a query from the centre of its cell [m].
@@ -60,31 +55,39 @@ class PretrainingBatch:
         occupied: (Q,) whether the query is behind a surface, 1, or in front of it, 0.
     """
 
+    matched: Rows
+    flow: Rows
+    queried: Rows
+    offset: Float
+    height: Float
+    occupied: Float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainingBatch(Questions):
+    """Views and questions; cells are numbered through all samples, sample * h * w + cell.
+
+    Attributes:
+        first: Later scans, changed at random.
+        second: The same scans, changed otherwise; None where no contrast is asked for.
+        earlier: Scans before them, changed as the first view; None where no flow is asked for.
+        yaw: (B,) by which the first view was turned [rad].
+        sample: (M,) sample of each matched point.
+    """
+
     first: View
     second: View | None
     earlier: View | None
     yaw: Float
-    matched: Rows
     sample: Rows
-    flow: Rows
-    queried: Rows
-    offset: Float
-    height: Float
-    occupied: Float
 
 
-@dataclass(frozen=True)
-class _Sample:
+@dataclass(frozen=True, kw_only=True)
+class _Sample(Questions):
     first: Pillars
     second: Pillars | None
     earlier: Pillars | None
     yaw: float
-    matched: Rows
-    flow: Rows
-    queried: Rows
-    offset: Float
-    height: Float
-    occupied: Float
 
 
 @dataclass(frozen=True)
@@ -153,8 +156,10 @@ class PretrainingStream:
             cells, inside = _cells([_place(xyz[chosen][again], first),
                                     _place(moved[again], first)], grid)
             flow = cells[inside]
-        return _Sample(pillars, other, before, first.yaw, matched, flow,
-                       *self._queries(first, pillars.ground, rng))
+        queried, offset, height, occupied = self._queries(first, pillars.ground, rng)
+        return _Sample(first=pillars, second=other, earlier=before, yaw=first.yaw, matched=matched,
+                       flow=flow, queried=queried, offset=offset, height=height,
+                       occupied=occupied)
 
     def _queries(self, view: Augmented, ground: NDArray[np.float64], rng: np.random.Generator
                  ) -> tuple[Rows, Float, Float, Float]:
@@ -216,7 +221,9 @@ def _joined(samples: Sequence[_Sample], config: DetectorConfig) -> PretrainingBa
     if first is None:
         raise ValueError('a batch needs samples')
     return PretrainingBatch(
-        first, view([each.second for each in samples]), view([each.earlier for each in samples]),
-        np.array([each.yaw for each in samples], np.float32), rows('matched'),
-        np.repeat(np.arange(len(samples)), [len(each.matched) for each in samples]),
-        rows('flow'), rows('queried'), column('offset'), column('height'), column('occupied'))
+        first=first, second=view([each.second for each in samples]),
+        earlier=view([each.earlier for each in samples]),
+        yaw=np.array([each.yaw for each in samples], np.float32),
+        sample=np.repeat(np.arange(len(samples)), [len(each.matched) for each in samples]),
+        matched=rows('matched'), flow=rows('flow'), queried=rows('queried'),
+        offset=column('offset'), height=column('height'), occupied=column('occupied'))
