@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import dataclasses
 from dataclasses import dataclass
 from typing import Any
@@ -112,3 +113,10 @@ class Boxes3D:
         cos, sin = np.cos(self.yaw), np.sin(self.yaw)
         rotation = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
         return np.einsum('nij,nkj->nki', rotation, half) + self.center[:, None, :2]
+
+
+def joined(boxes: Sequence[Boxes3D]) -> Boxes3D:
+    """All boxes one after the other, with the frame and the stamp of the first, which must be."""
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in boxes]) for name in _COLUMNS}
+    return dataclasses.replace(boxes[0], **columns)

@@ -43,6 +43,9 @@ def detector(
     curve_scans: Annotated[int | None, typer.Option(
         help='Turn only the first scans; all if not given.', min=1)] = None,
     sweeps: Annotated[int, typer.Option(help='Scans seen at once.', min=1)] = 1,
+    turns: Annotated[int, typer.Option(
+        help='Directions in which each scan is seen, and the answers averaged; as many times '
+             'the work.', min=1)] = 1,
     score_threshold: Annotated[float | None, typer.Option(
         help="Least score; the bundle's if not given.")] = None,
     backend: Backend = 'onnxruntime',
@@ -69,9 +72,11 @@ def detector(
     from eq_eval.scores import headline
     from eq_eval.seen_scans import refuse_seen
     from eq_perception.detection.detector import Detector
+    from eq_perception.detection.turns import over_turns
 
     bundle = bundle_folder(model)
-    opened = Detector.from_bundle(bundle, [backend], threads, score_threshold, precision)
+    opened = over_turns(
+        Detector.from_bundle(bundle, [backend], threads, score_threshold, precision), turns)
     if data is None:
         count = scans or (QUICK_SCANS if quick else FULL_SCANS)
         recording, stride = held_out_worlds(count, sweeps), 1
@@ -88,10 +93,10 @@ def detector(
         sweeps, sweeps if data is None else 1, recording.has_velocity, recording.complete)
     result = {'data': recording.name, 'kind': recording.kind, 'model': bundle.name,
               'backend': opened.session.backend, 'precision': precision, 'sweeps': sweeps,
-              'score_threshold': opened.config.score_threshold,
+              'turns': turns, 'score_threshold': opened.config.score_threshold,
               'group': opened.config.group} | _run(opened, recording, count, stride, asked)
     if not quick:
-        stored = name or _result_name(recording.name if data is not None else '', precision)
+        stored = name or _result_name(recording.name if data is not None else '', precision, turns)
         store(stored, result, ['eq', *sys.argv[1:]], SEED if data is None else None)
     emit(result if json else headline(result), json, f'lidar detector on {recording.name}')
 
@@ -127,7 +132,7 @@ def _run(opened: Any, recording: Any, count: int, stride: int, asked: Any) -> di
                      'lost_texts': recording.lost[:10]}
 
 
-def _result_name(data: str, precision: str) -> str:
-    """Such as ``eval_detector_kitti_object``, and ``_int8`` behind it."""
-    words = re.findall('[a-z0-9]+', data.lower())
+def _result_name(data: str, precision: str, turns: int) -> str:
+    """Such as ``eval_detector_kitti_object``, and ``_3_turns`` and ``_int8`` behind it."""
+    words = re.findall('[a-z0-9]+', data.lower()) + [f'{turns}_turns'] * (turns > 1)
     return result_name(['eval_detector', *words], precision)

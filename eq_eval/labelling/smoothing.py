@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eq_core.errors import ConfigError
 from eq_core.geometry.boxes3d import Boxes3D
+from eq_core.geometry.boxes3d import joined
 from eq_perception.tracking.beliefs import join_axes
 
 Array = NDArray[np.float64]
@@ -90,14 +90,6 @@ def smooth(frames: Sequence[Boxes3D], poses: Sequence[Array], smoothing: Smoothi
     return [replace(joined(boxes) if boxes else Boxes3D.empty(), frame_id=frame.frame_id,
                     stamp=frame.stamp).transformed(np.linalg.inv(pose))
             for boxes, frame, pose in zip(kept, frames, poses, strict=True)]
-
-
-def joined(boxes: Sequence[Boxes3D]) -> Boxes3D:
-    """All boxes one after the other, with the frame and the stamp of the first."""
-    columns: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in boxes])
-        for name in boxes[0].__dataclass_fields__ if name not in ('frame_id', 'stamp')}
-    return replace(boxes[0], **columns)
 
 
 def main_label(track: Boxes3D) -> int:

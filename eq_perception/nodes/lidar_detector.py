@@ -12,11 +12,14 @@ from eq_core.geometry.boxes3d import Boxes3D
 from eq_core.geometry.points import Points
 from eq_core.runtime.backend import SessionOptions
 from eq_perception.detection.detector import Detector
+from eq_perception.detection.turns import over_turns
+from eq_perception.detection.turns import TurnedDetector
 from eq_ros.accounting import Ticket
 from eq_ros.cloud_node import CloudNode
 from eq_ros.cloud_node import CloudParameters
 from eq_ros.cloud_node import Labels
 from eq_ros.messages import Header
+from eq_ros.parameters import parameter
 from eq_ros.process import run
 from eq_ros.transport import shared_file
 
@@ -26,6 +29,10 @@ SHIPPED_MODEL = 'models/lidar_detector/manifest.json'
 @dataclass(frozen=True)
 class Parameters(CloudParameters):
     """Parameters of the node; `config/lidar_detector.param.yaml` shows them all."""
+
+    turns: int = parameter(
+        1, 'Directions in which each cloud is seen, and the answers averaged; as many times the '
+        'work', minimum=1, maximum=16)
 
 
 class DetectorFace(Protocol):
@@ -44,11 +51,13 @@ class DetectorFace(Protocol):
 MakeDetector = Callable[[Parameters], DetectorFace]
 
 
-def load_detector(parameters: Parameters, options: SessionOptions) -> Detector:
+def load_detector(parameters: Parameters, options: SessionOptions) -> Detector | TurnedDetector:
     """Opens the model that the parameters name."""
     path = parameters.model_path or shared_file(SHIPPED_MODEL).parent
-    return Detector.from_bundle(path, parameters.backends, parameters.threads,
-                                parameters.score_threshold or None, parameters.precision, options)
+    detector = Detector.from_bundle(
+        path, parameters.backends, parameters.threads, parameters.score_threshold or None,
+        parameters.precision, options)
+    return over_turns(detector, parameters.turns)
 
 
 class LidarDetectorNode(CloudNode[Parameters, DetectorFace]):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 import json
 from pathlib import Path
+from types import MappingProxyType
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ from eq_core.geometry.points import Points
 from eq_eval.cli.eval import app
 import eq_eval.results
 import eq_eval.seen_scans
+from eq_perception.detection.config import DetectorConfig
 from eq_perception.detection.detector import Detector
 
 START = 1_700_000_000_000_000_000
@@ -23,7 +25,9 @@ class Knowing:
 
     class_names = ('car', 'truck', 'pedestrian', 'cyclist')
     session = SimpleNamespace(backend='none')
-    config = SimpleNamespace(score_threshold=.1, group='C4')
+    config = DetectorConfig()
+    timing = MappingProxyType({'inference': 1.})
+    dropped_pillars = 0
 
     def detect(self, points: Points, *past: Points, poses=None) -> Boxes3D:
         index = (points.stamp - START) // 100_000_000
@@ -74,6 +78,13 @@ def test_turning(run, bag: Path) -> None:
     assert result['rotation_curve'] == {
         '0': pytest.approx(1), '90': 0, '180': 0, '270': 0}
     assert result['rotation_spread_90'] == result['rotation_spread_any'] == pytest.approx(1)
+
+
+def test_a_detector_in_several_directions(run, bag: Path, tmp_path: Path) -> None:
+    """One that ignores how the scan is turned contradicts itself, and its scores are divided."""
+    result = json.loads(run('--data', bag, '--turns', 3, '--json').stdout.splitlines()[-1])
+    assert result['turns'] == 3 and result['mAP'] < .5
+    assert (tmp_path / 'results' / 'eval_detector_mcap_3_turns.json').exists()
 
 
 def test_damaged_bag(run, bag: Path) -> None:
