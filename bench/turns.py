@@ -3,8 +3,10 @@
 Every row is one network that sees each scan in one or several directions (`TurnedDetector`): AP of
 cars at 2 m on the test recordings of `little_data`'s first fold, all turned by each angle, within
 the range of that table and within 50 m if the network sees as far; and, for the simulated
-validation worlds, mAP and headings that point backwards. Rows go to WORK one by one; a repeated
-command continues.
+validation worlds, mAP and headings that point backwards. The angles fill one period of the
+detector's own law, after which the answers repeat themselves: 90 degrees for C4, 30 if it sees
+three directions. What is left of rounding is told as `after_a_period`. Rows go to WORK one by one;
+a repeated command continues.
 
     .venv/bin/python bench/turns.py --model shipped=models/lidar_detector
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 import json
+from math import ceil
 from pathlib import Path
 import sys
 from typing import Any
@@ -37,6 +40,7 @@ from eq_eval.seen_scans import refuse_seen
 from eq_eval.simulation import sample_specs
 from eq_eval.simulation import simulate
 from eq_perception.detection.detector import Detector
+from eq_perception.detection.turns import exact_rotations
 from eq_perception.detection.turns import over_turns
 
 NAME = 'turns'
@@ -54,16 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--model', action='append', default=[], metavar='NAME=FOLDER',
                         help='A bundle and what it is called; may be repeated.')
     parser.add_argument('--turns', type=int, nargs='+', default=[1, 2, 3, 4])
-    parser.add_argument('--step', type=int, default=15, help='Between two angles [degrees].')
-    parser.add_argument('--until', type=int, default=360,
-                        help='Angles below this; a C4 network repeats itself after 90 [degrees].')
+    parser.add_argument('--step', type=float, default=5., help='Between two angles [degrees].')
     parser.add_argument('--worlds', type=int, default=0,
                         help='Simulated validation worlds, in place of recordings.')
     parser.add_argument('--work', type=Path, default=Path(f'runs/{NAME}'))
     parser.add_argument('--data', type=Path, default=Path('../shared/data'))
     options = parser.parse_args(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
-    angles = tuple(range(0, options.until, options.step))
     names = [name for name, _ in FOLDS['tracking'][1]]
     scans = [] if options.worlds else [
         scan for name in names for scan in open_recording(options.data / name).scans()]
@@ -79,8 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             row = {'network': name, 'turns': turns, 'group': detector.config.group,
                    'on': kind.replace('_', ' ')}
             averaged = over_turns(detector, turns)
+            period = 360 / (exact_rotations(detector.config) * turns)
+            angles = tuple(options.step * count for count in range(ceil(period / options.step)))
             row |= (on_worlds(averaged, options.worlds, angles) if options.worlds else
-                    on_recordings(averaged, scans, angles, detector.config.point_cloud_range))
+                    on_recordings(averaged, scans, (*angles, period),
+                                  detector.config.point_cloud_range))
             path.write_text(json.dumps(row, indent=1))
     rows = [json.loads(path.read_text()) for path in sorted(options.work.glob('*.json'))]
     store(NAME, {'rows': rows, 'recordings': names, 'score_threshold': SCORE_THRESHOLD},
@@ -88,9 +92,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.stdout.write(table(rows))
 
 
-def on_recordings(detector: AnyDetector, scans: Sequence[LabeledScan], angles: Sequence[int],
+def on_recordings(detector: AnyDetector, scans: Sequence[LabeledScan], angles: Sequence[float],
                   reach: float) -> Row:
-    """AP of cars at every angle, near and as far as the network sees."""
+    """AP of cars at every angle, near and as far as the network sees.
+
+    Args:
+        detector: What is tested.
+        scans: On what.
+        angles: By which they are turned, the last one being a period of the detector [degrees].
+        reach: How far it sees [m].
+    """
     limits = {'near': NEAR} | ({'far': FAR} if reach > FAR else {})
     row: Row = {name: {'limit': limit, 'AP_by_angle': {}, 'orientation_error_by_angle': {}}
                 for name, limit in limits.items()}
@@ -106,21 +117,22 @@ def on_recordings(detector: AnyDetector, scans: Sequence[LabeledScan], angles: S
                 [each.truth for each in part], tuple(detector.class_names),
                 dict.fromkeys(detector.class_names, limit), [each.num_points for each in part],
                 with_velocity=False)
-            row[name]['AP_by_angle'][str(angle)] = result.ap['car'][2.]
-            row[name]['orientation_error_by_angle'][str(angle)] = result.class_errors['car'][
+            row[name]['AP_by_angle'][f'{angle:g}'] = result.ap['car'][2.]
+            row[name]['orientation_error_by_angle'][f'{angle:g}'] = result.class_errors['car'][
                 'orientation']
             row[name]['cars'] = result.num_truths['car']
-        sys.stderr.write(f'{angle} degrees: {row["near"]["AP_by_angle"][str(angle)]:.3f}\n')
+        sys.stderr.write(f'{angle:g} degrees: {row["near"]["AP_by_angle"][f"{angle:g}"]:.3f}\n')
     for name in limits:
-        row[name] |= summary(list(row[name]['AP_by_angle'].values()))
+        *values, after = row[name]['AP_by_angle'].values()
+        row[name] |= summary(values) | {'after_a_period': after}
     return row
 
 
-def on_worlds(detector: AnyDetector, count: int, angles: Sequence[int]) -> Row:
+def on_worlds(detector: AnyDetector, count: int, angles: Sequence[float]) -> Row:
     """Scores on validation worlds, one scan of each."""
     scans = (scan for spec in sample_specs('validation', count, SEED, 1, SPACING)
              for scan in simulate(spec))
-    result = evaluate_detector(detector, scans, Protocols(tuple(map(float, angles))))
+    result = evaluate_detector(detector, scans, Protocols(tuple(angles)))
     return {'num_scans': result['num_scans'], 'mAP': result['mAP'], 'AP': result['AP'],
             'calibration': {'car': result['calibration']['car']},
             'rotation_curve': result['rotation_curve'],
