@@ -1,12 +1,13 @@
-"""How much a detector's answer on real scans depends on how the scene is turned, averaged or not.
+"""How a detector's answer on real scans depends on how the scene is turned, averaged or not.
 
-Every row is one network that sees each scan in one or several directions (`TurnedDetector`): AP of
-cars at 2 m on the test recordings of `little_data`'s first fold, all turned by each angle, within
-the range of that table and within 50 m if the network sees as far; and, for the simulated
-validation worlds, mAP and headings that point backwards. The angles fill one period of the
-detector's own law, after which the answers repeat themselves: 90 degrees for C4, 30 if it sees
-three directions. What is left of rounding is told as `after_a_period`. Rows go to WORK one by one;
-a repeated command continues.
+Every row is one network that sees each scan in so many directions (`TurnedDetector`): AP of cars
+at 2 m on the test recordings of `little_data`'s first fold, within the range of that table and
+within 50 m if the network sees as far, or mAP on simulated validation worlds; with the share of
+headings that point backwards; for the scene turned by every multiple of `--step`. The network runs
+once for each of these within the step of its own group, beyond which it repeats itself exactly;
+what is averaged is chosen from these answers, as the law allows (`test/detection/test_turns.py`).
+The whole repeats itself after 90 degrees (360 for the plain twin) over the number of directions.
+The network's answers and the rows are kept in WORK; a repeated command continues.
 
     .venv/bin/python bench/turns.py --model shipped=models/lidar_detector
 """
@@ -15,39 +16,42 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 import json
-from math import ceil
 from pathlib import Path
+import pickle
+from statistics import fmean
+from statistics import pstdev
 import sys
 from typing import Any
 
 from little_data import FOLDS
 from little_data import RANGE
 
+from eq_core.geometry.boxes3d import Boxes3D
 from eq_eval.datasets.open import open_recording
 from eq_eval.datasets.scan import LabeledScan
-from eq_eval.evaluation import AnyDetector
-from eq_eval.evaluation import evaluate_detector
-from eq_eval.evaluation import Protocols
 from eq_eval.metrics.judged import judge
 from eq_eval.metrics.judged import Judged
 from eq_eval.metrics.nuscenes import evaluate_nuscenes
 from eq_eval.results import store
 from eq_eval.rotation import turned
+from eq_eval.rotation import yaw_pose
+from eq_eval.scores import calibration_of
 from eq_eval.scores import cut
+from eq_eval.scores import nuscenes_of
 from eq_eval.scores import spread
 from eq_eval.seen_scans import refuse_seen
 from eq_eval.simulation import sample_specs
 from eq_eval.simulation import simulate
 from eq_perception.detection.detector import Detector
 from eq_perception.detection.turns import exact_rotations
-from eq_perception.detection.turns import over_turns
+from eq_perception.detection.turns import TurnedDetector
 
 NAME = 'turns'
 NEAR, FAR = RANGE - 1, 50.      # [m]
 SCORE_THRESHOLD = .05           # as in `little_data`
 SEED = 7                        # of the validation worlds
-SPACING = 10                    # turns of the sensor between two scans of a world
 
 Row = dict[str, Any]
 
@@ -57,8 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--model', action='append', default=[], metavar='NAME=FOLDER',
                         help='A bundle and what it is called; may be repeated.')
-    parser.add_argument('--turns', type=int, nargs='+', default=[1, 2, 3, 4])
-    parser.add_argument('--step', type=float, default=5., help='Between two angles [degrees].')
+    parser.add_argument('--turns', type=int, nargs='+', default=[1, 2, 3, 4, 6, 12])
+    parser.add_argument('--step', type=float, default=2.5,
+                        help='Between two angles; it divides the step of every turn [degrees].')
     parser.add_argument('--worlds', type=int, default=0,
                         help='Simulated validation worlds, in place of recordings.')
     parser.add_argument('--work', type=Path, default=Path(f'runs/{NAME}'))
@@ -66,25 +71,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
     names = [name for name, _ in FOLDS['tracking'][1]]
-    scans = [] if options.worlds else [
-        scan for name in names for scan in open_recording(options.data / name).scans()]
+    kind = f'{options.worlds} worlds' if options.worlds else 'recordings'
     for name, folder in (each.split('=', 1) for each in options.model):
         for each in names:
             refuse_seen(Path(folder), open_recording(options.data / each).name)
-        for turns in options.turns:
-            kind = f'{options.worlds}_worlds' if options.worlds else 'recordings'
-            path = options.work / f'{name}_{turns}_{kind}.json'.replace(' ', '_')
-            if path.exists():
-                continue
-            detector = Detector.from_bundle(folder, score_threshold=SCORE_THRESHOLD)
-            row = {'network': name, 'turns': turns, 'group': detector.config.group,
-                   'on': kind.replace('_', ' ')}
-            averaged = over_turns(detector, turns)
-            period = 360 / (exact_rotations(detector.config) * turns)
-            angles = tuple(options.step * count for count in range(ceil(period / options.step)))
-            row |= (on_worlds(averaged, options.worlds, angles) if options.worlds else
-                    on_recordings(averaged, scans, (*angles, period),
-                                  detector.config.point_cloud_range))
+        paths = {turns: options.work / f'{name}, {turns}, {kind}.json'.replace(' ', '_')
+                 for turns in options.turns}
+        if all(path.exists() for path in paths.values()):
+            continue
+        scans = [counted(scan) for scan in (
+            _worlds(options.worlds) if options.worlds else
+            [scan for each in names for scan in open_recording(options.data / each).scans()])]
+        detector = Detector.from_bundle(
+            folder, score_threshold=SCORE_THRESHOLD / max(options.turns))
+        kept = options.work / f'{name}, {kind}, {options.step:g}.pickle'.replace(' ', '_')
+        if not kept.exists():
+            kept.write_bytes(pickle.dumps(in_all_directions(detector, scans, options.step)))
+        answers = pickle.loads(kept.read_bytes())
+        for turns, path in paths.items():
+            row = {'network': name, 'turns': turns, 'group': detector.config.group, 'on': kind,
+                   'scans': len(scans), 'step': options.step,
+                   **measure(detector, answers, scans, turns, options.step)}
             path.write_text(json.dumps(row, indent=1))
     rows = [json.loads(path.read_text()) for path in sorted(options.work.glob('*.json'))]
     store(NAME, {'rows': rows, 'recordings': names, 'score_threshold': SCORE_THRESHOLD},
@@ -92,75 +99,111 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.stdout.write(table(rows))
 
 
-def on_recordings(detector: AnyDetector, scans: Sequence[LabeledScan], angles: Sequence[float],
-                  reach: float) -> Row:
-    """AP of cars at every angle, near and as far as the network sees.
+def _worlds(count: int) -> list[LabeledScan]:
+    """One scan of each validation world."""
+    return [scan for spec in sample_specs('validation', count, SEED, 1) for scan in simulate(spec)]
+
+
+def counted(scan: LabeledScan) -> LabeledScan:
+    """The scan with the points in its boxes counted, once for all angles."""
+    return replace(scan, num_points=judge(Boxes3D.empty(), scan, scan.class_names).num_points)
+
+
+def in_all_directions(detector: Detector, scans: Sequence[LabeledScan], step: float
+                      ) -> list[list[Boxes3D]]:
+    """What the network answers for scenes turned by multiples of `step`, turned back.
+
+    Returns:
+        One list per angle within the step of the network's own group, one entry per scan.
+    """
+    count = _whole(360 / exact_rotations(detector.config) / step)
+    answers = []
+    for number in range(count):
+        back = yaw_pose(number * step).T
+        answers.append([detector.detect(turned(scan, number * step).points).transformed(back)
+                        for scan in scans])
+        sys.stderr.write(f'{number + 1} of {count} directions\n')
+    return answers
+
+
+def measure(detector: Detector, answers: Sequence[Sequence[Boxes3D]],
+            scans: Sequence[LabeledScan], turns: int, step: float) -> Row:
+    """Scores one number of directions at every angle of its period.
 
     Args:
-        detector: What is tested.
-        scans: On what.
-        angles: By which they are turned, the last one being a period of the detector [degrees].
-        reach: How far it sees [m].
+        detector: Whose answers they are.
+        answers: Of `in_all_directions`.
+        scans: The scans.
+        turns: Directions that are averaged.
+        step: Between the angles [degrees].
     """
-    limits = {'near': NEAR} | ({'far': FAR} if reach > FAR else {})
-    row: Row = {name: {'limit': limit, 'AP_by_angle': {}, 'orientation_error_by_angle': {}}
-                for name, limit in limits.items()}
-    for angle in angles:
-        judged: list[Judged] = []
-        for scan in scans:
-            seen = turned(scan, angle)
-            judged.append(judge(detector.detect(seen.points), seen, tuple(detector.class_names)))
-        for name, limit in limits.items():
-            part = [cut(each, (0., limit)) for each in judged]
-            result = evaluate_nuscenes(
-                [each.prediction.select(~each.excused) for each in part],
-                [each.truth for each in part], tuple(detector.class_names),
-                dict.fromkeys(detector.class_names, limit), [each.num_points for each in part],
-                with_velocity=False)
-            row[name]['AP_by_angle'][f'{angle:g}'] = result.ap['car'][2.]
-            row[name]['orientation_error_by_angle'][f'{angle:g}'] = result.class_errors['car'][
-                'orientation']
-            row[name]['cars'] = result.num_truths['car']
-        sys.stderr.write(f'{angle:g} degrees: {row["near"]["AP_by_angle"][f"{angle:g}"]:.3f}\n')
-    for name in limits:
-        *values, after = row[name]['AP_by_angle'].values()
-        row[name] |= summary(values) | {'after_a_period': after}
-    return row
+    apart = _whole(len(answers) / turns)
+    averaged = TurnedDetector(detector, turns)
+    averaged.config = replace(detector.config, score_threshold=SCORE_THRESHOLD)
+    names = tuple(detector.class_names)
+    reach = [NEAR] + [FAR] * (detector.config.point_cloud_range > FAR)
+    found: dict[str, list[float]] = {}
+    cars: dict[str, int] = {}
+    for first in range(apart):
+        pose = yaw_pose(first * step)
+        judged = []
+        for number, scan in enumerate(scans):
+            seen = [answers[first + apart * turn][number] for turn in range(turns)]
+            boxes = averaged.join([
+                each.select(each.score >= SCORE_THRESHOLD / turns).transformed(pose)
+                for each in seen])
+            judged.append(judge(boxes.transformed(pose.T), scan, names))
+        figures = {'mAP': nuscenes_of(judged, names, False).mean_ap,
+                   'flips': calibration_of(judged, names)['car']['heading_flip_rate']}
+        for limit in reach:
+            key = f'cars within {limit:g} m'
+            figures[key], cars[key] = car_ap(judged, names, limit)
+        for key, value in figures.items():
+            found.setdefault(key, []).append(value)
+    return {'period': apart * step, 'cars': cars,
+            'figures': {key: summary(values) for key, values in found.items()}}
 
 
-def on_worlds(detector: AnyDetector, count: int, angles: Sequence[float]) -> Row:
-    """Scores on validation worlds, one scan of each."""
-    scans = (scan for spec in sample_specs('validation', count, SEED, 1, SPACING)
-             for scan in simulate(spec))
-    result = evaluate_detector(detector, scans, Protocols(tuple(angles)))
-    return {'num_scans': result['num_scans'], 'mAP': result['mAP'], 'AP': result['AP'],
-            'calibration': {'car': result['calibration']['car']},
-            'rotation_curve': result['rotation_curve'],
-            **summary(list(result['rotation_curve'].values()))}
+def car_ap(judged: Sequence[Judged], names: tuple[str, ...], limit: float) -> tuple[float, int]:
+    """AP of cars at 2 m up to a distance, and their number."""
+    part = [cut(each, (0., limit)) for each in judged]
+    result = evaluate_nuscenes(
+        [each.prediction.select(~each.excused) for each in part], [each.truth for each in part],
+        names, dict.fromkeys(names, limit), [each.num_points for each in part],
+        with_velocity=False)
+    return result.ap['car'][2.], result.num_truths['car']
 
 
 def summary(values: Sequence[float]) -> Row:
-    """Mean, least, largest and their difference."""
-    return {'mean': sum(values) / len(values), 'least': min(values), 'largest': max(values),
-            'spread': spread(values), 'angles': len(values)}
+    """The values of one period, and what they come to."""
+    return {'values': list(values), 'mean': fmean(values), 'least': min(values),
+            'largest': max(values), 'spread': spread(values), 'deviation': pstdev(values)}
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows for the documents; of worlds mAP, of recordings AP of cars at 2 m."""
-    lines = ['| Network | directions | tested on | upright | mean | least | largest | spread | '
-             'car headings reversed |', '| --- ' * 9 + '|']
-    for row in sorted(rows, key=lambda row: (row['on'], row['network'], row['turns'])):
-        for part in ('near', 'far') if 'near' in row else ('',):
-            if part and part not in row:
+    """The rows for the documents."""
+    entries: list[tuple[str, str, int, list[float]]] = []
+    for row in rows:
+        for key, found in row['figures'].items():
+            if key == 'flips' or (key == 'mAP') != ('worlds' in row['on']):
                 continue
-            found = row[part] if part else row
-            upright = found['AP_by_angle']['0'] if part else found['mAP']
-            where = f'{found["cars"]} cars within {found["limit"]:g} m' if part else row['on']
-            flips = '-' if part else f'{row["calibration"]["car"]["heading_flip_rate"]:.3f}'
-            figures = [upright, *(found[key] for key in ('mean', 'least', 'largest', 'spread'))]
-            lines.append(f'| {row["network"]} | {row["turns"]} | {where} | '
-                         + ' | '.join(f'{each:.3f}' for each in figures) + f' | {flips} |')
-    return '\n'.join(lines) + '\n'
+            where = f'{row["on"]}, mAP' if key == 'mAP' else f'{row["cars"][key]} {key}'
+            entries.append((row['network'], where, row['turns'], [found['values'][0], *(
+                found[each] for each in ('mean', 'least', 'largest', 'spread', 'deviation')),
+                row['figures']['flips']['mean']]))
+    head = ('Network', 'tested on', 'directions', 'upright', 'mean', 'least', 'largest', 'spread',
+            'standard deviation', 'car headings reversed')
+    lines = [head, ('---',) * len(head), *(
+        (network, where, str(turns), *(f'{each:.3f}' for each in figures))
+        for network, where, turns, figures in sorted(entries))]
+    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+
+
+def _whole(value: float) -> int:
+    """A number that must be whole."""
+    if abs(value - round(value)) > 1e-6:
+        raise ValueError(f'the step between angles must divide that of the turns, got {value:g}')
+    return round(value)
 
 
 if __name__ == '__main__':

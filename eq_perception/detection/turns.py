@@ -108,13 +108,17 @@ class TurnedDetector:
                 timing[stage] += milliseconds
             dropped = max(dropped, self._detector.dropped_pillars)
         inferred = perf_counter()
-        boxes = self._join(answers)
+        boxes = self.join(answers)
         timing['postprocess'] += 1e3 * (perf_counter() - inferred)
         self.timing, self.dropped_pillars = dict(timing), dropped
         return boxes
 
-    def _join(self, answers: Sequence[Boxes3D]) -> Boxes3D:
-        """Joins the answers, which are turned back, and keeps the good ones as `decode` does."""
+    def join(self, answers: Sequence[Boxes3D]) -> Boxes3D:
+        """Joins the answers of all turns and keeps the good ones as `decode` does.
+
+        Args:
+            answers: One entry per turn, turned back into the frame of the scan.
+        """
         config = self.config
         boxes, count = fuse(answers, config.nms_iou)
         boxes = replace(boxes, score=boxes.score / np.maximum(count, self._views(boxes)))
