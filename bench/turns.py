@@ -181,22 +181,25 @@ def summary(values: Sequence[float]) -> Row:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows for the documents."""
-    entries: list[tuple[str, str, int, list[float]]] = []
-    for row in rows:
-        for key, found in row['figures'].items():
-            if key == 'flips' or (key == 'mAP') != ('worlds' in row['on']):
-                continue
-            where = f'{row["on"]}, mAP' if key == 'mAP' else f'{row["cars"][key]} {key}'
-            entries.append((row['network'], where, row['turns'], [found['values'][0], *(
-                found[each] for each in ('mean', 'least', 'largest', 'spread', 'deviation')),
-                row['figures']['flips']['mean']]))
-    head = ('Network', 'tested on', 'directions', 'upright', 'mean', 'least', 'largest', 'spread',
-            'standard deviation', 'car headings reversed')
-    lines = [head, ('---',) * len(head), *(
-        (network, where, str(turns), *(f'{each:.3f}' for each in figures))
-        for network, where, turns, figures in sorted(entries))]
-    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+    """The rows for the documents, one for each network and number of directions."""
+    lines = []
+    for row in sorted(rows, key=lambda row: (row['on'], row['network'], row['turns'])):
+        figures = row['figures']
+        cells = [_cell(figures.get(f'cars within {limit:g} m')) for limit in (NEAR, FAR)]
+        lines.append((row['on'], row['network'], str(row['turns']),
+                      str(len(figures['mAP']['values'])), *cells, _cell(figures['mAP']),
+                      f'{figures["flips"]["mean"]:.2f}'))
+    head = ('Tested on', 'network', 'directions', 'angles', *(
+        f'cars within {limit:g} m: mean AP, least to largest, spread' for limit in (NEAR, FAR)),
+        'mAP', 'car headings reversed')
+    return ''.join(f'| {" | ".join(line)} |\n' for line in (head, ('---',) * len(head), *lines))
+
+
+def _cell(found: Row | None) -> str:
+    """Such as ``0.60, 0.50 to 0.70, 0.20``."""
+    return '-' if found is None else (
+        f'{found["mean"]:.3f}, {found["least"]:.3f} to {found["largest"]:.3f}, '
+        f'**{found["spread"]:.3f}**')
 
 
 def _whole(value: float) -> int:
