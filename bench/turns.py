@@ -18,6 +18,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 import json
+from math import comb
 from pathlib import Path
 import pickle
 from statistics import fmean
@@ -182,24 +183,45 @@ def summary(values: Sequence[float]) -> Row:
 
 def table(rows: Sequence[Row]) -> str:
     """The rows for the documents, one for each network and number of directions."""
+    single = {(row['on'], row['network']): row['figures'] for row in rows if row['turns'] == 1}
     lines = []
     for row in sorted(rows, key=lambda row: (row['on'], row['network'], row['turns'])):
-        figures = row['figures']
-        cells = [_cell(figures.get(f'cars within {limit:g} m')) for limit in (NEAR, FAR)]
+        figures, one = row['figures'], single.get((row['on'], row['network']), {})
+        keys = [f'cars within {limit:g} m' for limit in (NEAR, FAR)]
+        keys.append('mAP' if 'worlds' in row['on'] else '')     # labels of recordings are few
         lines.append((row['on'], row['network'], str(row['turns']),
-                      str(len(figures['mAP']['values'])), *cells, _cell(figures['mAP']),
+                      *(_cell(figures.get(key), one.get(key)) for key in keys),
                       f'{figures["flips"]["mean"]:.2f}'))
-    head = ('Tested on', 'network', 'directions', 'angles', *(
-        f'cars within {limit:g} m: mean AP, least to largest, spread' for limit in (NEAR, FAR)),
-        'mAP', 'car headings reversed')
+    head = ('Tested on', 'network', 'directions', *(
+        f'AP of cars within {limit:g} m: mean, least to largest, spread (of one direction)'
+        for limit in (NEAR, FAR)), 'mAP', 'car headings reversed')
     return ''.join(f'| {" | ".join(line)} |\n' for line in (head, ('---',) * len(head), *lines))
 
 
-def _cell(found: Row | None) -> str:
-    """Such as ``0.60, 0.50 to 0.70, 0.20``."""
-    return '-' if found is None else (
-        f'{found["mean"]:.3f}, {found["least"]:.3f} to {found["largest"]:.3f}, '
-        f'**{found["spread"]:.3f}**')
+def _cell(found: Row | None, single: Row | None) -> str:
+    """Such as ``0.600, 0.500 to 0.700, **0.200** (0.300)``."""
+    if found is None:
+        return '-'
+    count = len(found['values'])
+    text = (f'{found["mean"]:.3f}, {found["least"]:.3f} to {found["largest"]:.3f}, '
+            f'**{found["spread"]:.3f}**')
+    if single is None or count >= len(single['values']):
+        return text
+    return text + f' ({expected_spread(single["values"], count):.3f})'
+
+
+def expected_spread(values: Sequence[float], count: int) -> float:
+    """Mean of largest minus least over all choices of `count` of the values.
+
+    The fewer angles there are, the fewer chances of an extreme.
+
+    >>> expected_spread([0., 1., 3.], 2)
+    2.0
+    """
+    ordered = sorted(values)
+    ways = [comb(place, count - 1) for place in range(len(ordered))]    # that a value is largest
+    return sum(way * (high - low) for way, high, low in zip(
+        ways, ordered, reversed(ordered), strict=True)) / comb(len(ordered), count)
 
 
 def _whole(value: float) -> int:

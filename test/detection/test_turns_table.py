@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 import importlib
+from itertools import combinations
 from pathlib import Path
 from types import ModuleType
 
@@ -68,9 +69,18 @@ def test_steps_that_do_not_fit_are_refused(bench: ModuleType, repository: Path) 
 
 
 def test_the_printed_table_has_a_line_for_each_number_of_directions(bench: ModuleType) -> None:
-    figures = {key: bench.summary([.5, .7]) for key in ('mAP', 'flips', 'cars within 24.6 m')}
-    row = {'network': 'C4', 'turns': 3, 'figures': figures, 'on': 'recordings'}
-    lines = bench.table([row, row | {'turns': 1}]).splitlines()
-    cell = '0.600, 0.500 to 0.700, **0.200**'
-    assert lines[2:] == [f'| recordings | C4 | {turns} | 2 | {cell} | - | {cell} | 0.60 |'
-                         for turns in (1, 3)]
+    def row(turns: int, values: list[float]) -> dict:
+        return {'network': 'C4', 'turns': turns, 'on': 'recordings', 'figures': {
+            key: bench.summary(values) for key in ('mAP', 'flips', 'cars within 24.6 m')}}
+
+    lines = bench.table([row(3, [.5, .6]), row(1, [.2, .5, .8])]).splitlines()
+    assert lines[2:] == [
+        '| recordings | C4 | 1 | 0.500, 0.200 to 0.800, **0.600** | - | - | 0.50 |',
+        '| recordings | C4 | 3 | 0.550, 0.500 to 0.600, **0.100** (0.400) | - | - | 0.55 |']
+
+
+def test_the_spread_of_fewer_angles_is_a_mean_over_all_choices(bench: ModuleType) -> None:
+    values = [.3, .1, .9, .4, .45]
+    for count in (2, 3, 5):
+        spreads = [max(each) - min(each) for each in combinations(values, count)]
+        assert bench.expected_spread(values, count) == pytest.approx(np.mean(spreads))
