@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from eq_eval.cli.options import Json
+from eq_eval.cli.train_heading import heading
 from eq_eval.cli.train_policy import policy
 from eq_eval.cli.train_pretrain import pretrain
 from eq_eval.cli.train_spatial import spatial
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help='Train a model; interrupt and repeat the command to continue.',
                   no_args_is_help=True)
+app.command()(heading)
 app.command()(policy)
 app.command()(pretrain)
 app.command()(spatial)
