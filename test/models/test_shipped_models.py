@@ -17,8 +17,10 @@ from eq_eval.manipulation.evaluation import summarize
 from eq_eval.manipulation.tabletop.tasks import make_task
 from eq_eval.panoptic_evaluation import turn_agreement
 from eq_eval.simulation import simulate_sequence
+from eq_eval.training.heading import agreement
 from eq_manipulation.two_networks import PARTS
 from eq_manipulation.planar.policy import PlanarPolicy
+from eq_perception.detection.detector import Detector
 from eq_perception.panoptic.segmenter import Segmenter
 
 GROUPS = {'lidar_detector': 'C4', 'panoptic_segmenter': 'C4', 'exploration_planner': 'D4',
@@ -74,6 +76,22 @@ def test_manifest_tells_how_the_weights_came_to_be(repository: Path, name: str) 
     assert manifest.license == 'Apache-2.0'
     assert {'command', 'seed', 'data', 'date', 'wall_time_s'} <= set(manifest.training)
     assert 'recorded' not in manifest.training      # no recording binds what is shipped
+
+
+def test_past_sweeps_do_not_hide_what_one_scan_shows(
+        repository: Path, drive: list[LabeledScan]) -> None:
+    detector = Detector.from_bundle(repository / 'models' / 'lidar_detector')
+    alone = stacked = 0
+    for index in range(2, len(drive)):
+        newest, *past = (drive[index - age] for age in range(3))
+        for count, found in enumerate((
+                detector.detect(newest.points),
+                detector.detect(newest.points, *(scan.points for scan in past),
+                                poses=[scan.pose for scan in (newest, *past)]))):
+            hits = int((agreement(found, newest.boxes) != 0).sum())
+            alone, stacked = alone + hits * (count == 0), stacked + hits * (count == 1)
+    assert alone > 50
+    assert stacked > .9 * alone
 
 
 @pytest.mark.parametrize('degrees', [90., 180., 270.])
