@@ -195,7 +195,9 @@ def train_heading(recipe: HeadingRecipe, detector: AnyDetector, store: ScanStore
 
 def kept(path: Path, recipe: HeadingRecipe, detector: AnyDetector, store: ScanStore) -> Objects:
     """Collects objects once; a repeated command reads those of the same detector and scenes."""
-    source = json.dumps([recipe.detector, len(store), recipe.heading.to_dict()])
+    looked = recipe.heading
+    source = json.dumps([recipe.detector, len(store), looked.class_names, looked.margin,
+                         looked.least_score])
     if path.exists():
         with np.load(path, allow_pickle=False) as data:
             if str(data['source']) == source:

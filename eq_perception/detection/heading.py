@@ -31,6 +31,7 @@ from eq_core.runtime.manifest import known_settings
 from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_core.runtime.selection import open_session
 from eq_core.runtime.session import Session
+from eq_perception.detection.preprocess import spread_evenly
 
 TASK = 'heading_estimation'
 TORCH_MODEL = 'eq_perception.detection.heading_model:build_from_manifest'
@@ -54,6 +55,7 @@ class HeadingConfig:
         objects: Objects that are looked at together, rows of the network's input.
         points: Points of each, evenly over their order of arrival; of few, again from the first.
         margin: Growth of each box on every side [m], since boxes are a little off.
+        least_score: Boxes below keep what they have: hardly any of them is an object.
         width: Features of a point in the first layers.
     """
 
@@ -61,6 +63,7 @@ class HeadingConfig:
     objects: int = 32
     points: int = 96
     margin: float = .3
+    least_score: float = .05
     width: int = 64
 
     def __post_init__(self) -> None:
@@ -107,7 +110,8 @@ class Looks:
     Attributes:
         points: (M, points, 4) float32, see `POINT_FEATURES`.
         state: (M, state_features) float32.
-        box: (M,) int64, the boxes that have points and a class whose direction is told.
+        box: (M,) int64, the boxes that are looked at: those that have points, a score worth the
+            time, and a class whose direction is told.
     """
 
     points: Float
@@ -127,30 +131,28 @@ def look(scan: Points, boxes: Boxes3D, class_names: Sequence[str], config: Headi
         moving: Whether their velocities come from several scans.
     """
     told = np.array([name in config.class_names for name in class_names], bool)
-    candidates = np.flatnonzero(told[boxes.label])
+    candidates = np.flatnonzero(told[boxes.label] & (boxes.score >= config.least_score))
     found = points_in_boxes(scan.xyz, boxes.select(candidates), config.margin)
-    seen = np.array([len(rows) > 0 for rows in found], bool)
-    box = candidates[seen]
-    rows = [each for each in found if len(each)]
+    count = np.array([len(rows) for rows in found], np.int64)
+    box, count = candidates[count > 0], count[count > 0]
     chosen = boxes.select(box)
-    points = np.zeros((len(box), config.points, POINT_FEATURES), np.float32)
-    for place, inside in enumerate(rows):
-        few = np.arange(config.points) % len(inside)
-        many = np.arange(config.points) * len(inside) // config.points
-        inside = inside[few if len(inside) <= config.points else many]
-        offset = scan.xyz[inside].astype(np.float64) - chosen.center[place]
-        points[place, :, :2] = _own(offset[:, :2], chosen.yaw[place])
-        points[place, :, 2] = offset[:, 2] + chosen.size[place, 2] / 2
-        points[place, :, 3] = scan.intensity[inside]
-    return Looks(points, _state(chosen, np.array([len(each) for each in rows], np.int64),
-                                class_names, config, moving), box)
+    if not len(box):
+        return Looks(np.zeros((0, config.points, POINT_FEATURES), np.float32),
+                     np.zeros((0, config.state_features), np.float32), box)
+    point = np.concatenate(found)[spread_evenly(np.cumsum(count) - count, count, config.points)]
+    offset = scan.xyz[point].astype(np.float64) - chosen.center[:, None]
+    points = np.concatenate([
+        _own(offset[..., :2], chosen.yaw[:, None]),
+        offset[..., 2:] + chosen.size[:, None, 2:] / 2, scan.intensity[point][..., None]], -1)
+    return Looks(points.astype(np.float32), _state(chosen, count, class_names, config, moving),
+                 box)
 
 
-def _own(vector: NDArray[np.float64], yaw: Any) -> NDArray[np.float64]:
-    """Writes (N, 2) vectors along and across the axes of yaw, a number or (N,)."""
+def _own(vector: NDArray[np.float64], yaw: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Writes (..., 2) vectors along and across the axes of yaw (...)."""
     cos, sin = np.cos(yaw), np.sin(yaw)
-    return np.stack([vector[:, 0] * cos + vector[:, 1] * sin,
-                     vector[:, 1] * cos - vector[:, 0] * sin], -1)
+    return np.stack([vector[..., 0] * cos + vector[..., 1] * sin,
+                     vector[..., 1] * cos - vector[..., 0] * sin], -1)
 
 
 def _state(boxes: Boxes3D, count: NDArray[np.int64], class_names: Sequence[str],

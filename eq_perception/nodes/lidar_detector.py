@@ -18,6 +18,7 @@ from eq_ros.cloud_node import CloudParameters
 from eq_ros.cloud_node import Labels
 from eq_ros.messages import Header
 from eq_ros.process import run
+from eq_ros.shipped_models import heading_folder
 from eq_ros.transport import shared_file
 
 SHIPPED_MODEL = 'models/lidar_detector/manifest.json'
@@ -48,7 +49,8 @@ def load_detector(parameters: Parameters, options: SessionOptions) -> Detector:
     """Opens the model that the parameters name."""
     path = parameters.model_path or shared_file(SHIPPED_MODEL).parent
     return Detector.from_bundle(path, parameters.backends, parameters.threads,
-                                parameters.score_threshold or None, parameters.precision, options)
+                                parameters.score_threshold or None, parameters.precision, options,
+                                heading_folder(parameters.heading_model_path))
 
 
 class LidarDetectorNode(CloudNode[Parameters, DetectorFace]):

@@ -114,6 +114,8 @@ def test_what_cannot_be_looked_at_keeps_what_it_has(estimator: HeadingEstimator)
                                   boxes.heading_confidence[people])
     for name in ('center', 'size', 'score', 'label', 'velocity', 'covariance'):
         np.testing.assert_array_equal(getattr(answer, name), getattr(boxes, name))
+    weak = estimator.direct(scan, replace(boxes, score=boxes.score * .01), NAMES)
+    np.testing.assert_array_equal(weak.yaw, boxes.yaw)
     away = replace(boxes, center=boxes.center + [500., 0, 0])
     assert estimator.direct(scan, away, NAMES) is away
     none = boxes.select(slice(0))
