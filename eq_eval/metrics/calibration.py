@@ -65,6 +65,32 @@ class Reliability:
                 'error': self.error}
 
 
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Detections of one class in one scan beside its truths.
+
+    Attributes:
+        score: (N,) what is said of each.
+        right: (N,) bool, whether it takes a truth within 2 m.
+        found: The M detections that are right.
+        sought: (M,) their truths.
+    """
+
+    score: Float
+    right: NDArray[np.bool_]
+    found: Boxes3D
+    sought: Boxes3D
+
+
+def compare(prediction: Boxes3D, truth: Boxes3D, label: int) -> Compared:
+    """Tells which detections of a class are right: best score first, each takes a free truth."""
+    offered = prediction.select(prediction.label == label)
+    wanted = truth.select(truth.label == label)
+    taken = match_by_center(offered, wanted, LIMIT)
+    right = taken >= 0
+    return Compared(offered.score, right, offered.select(right), wanted.select(taken[right]))
+
+
 def evaluate_calibration(predictions: Sequence[Boxes3D], truths: Sequence[Boxes3D], label: int
                          ) -> dict[str, Any]:
     """Compares what is said of its own sureness with what is true.
@@ -82,25 +108,19 @@ def evaluate_calibration(predictions: Sequence[Boxes3D], truths: Sequence[Boxes3
         ``inside_90``, the share of centres in the ellipses that should hold 50 and 90 %. None
         where there is nothing to tell from.
     """
-    score, right, found, sought = [np.zeros(0)], [np.zeros(0, bool)], [], []
-    for prediction, truth in zip(predictions, truths, strict=True):
-        offered = prediction.select(prediction.label == label)
-        wanted = truth.select(truth.label == label)
-        taken = match_by_center(offered, wanted, LIMIT)
-        score.append(offered.score)
-        right.append(taken >= 0)
-        found.append(offered.select(taken >= 0))
-        sought.append(wanted.select(taken[taken >= 0]))
-    pairs = list(zip(found, sought, strict=True))
+    compared = [compare(*scan, label) for scan in zip(predictions, truths, strict=True)]
+    score = np.concatenate([np.zeros(0), *(scan.score for scan in compared)])
+    right = np.concatenate([np.zeros(0, bool), *(scan.right for scan in compared)])
+    pairs = [(scan.found, scan.sought) for scan in compared]
     turn = np.concatenate([np.zeros(0), *(
         box_errors(one, other)[:, ERRORS.index('orientation')] for one, other in pairs)])
     near = np.concatenate([np.zeros(0, bool), *(
         np.linalg.norm(other.center[:, :2], axis=1) < REACH for _, other in pairs)])
     confidence = np.concatenate([np.zeros(0), *(one.heading_confidence for one, _ in pairs)])
-    squared = np.concatenate([np.zeros(0), *(_mahalanobis(*pair) for pair in pairs)])
+    squared = np.concatenate([np.zeros(0), *(mahalanobis(*pair) for pair in pairs)])
     flipped, sure = turn > np.pi / 2, confidence >= SURE
     return {
-        'score': Reliability.of(np.concatenate(score), np.concatenate(right)).as_dict(),
+        'score': Reliability.of(score, right).as_dict(),
         # The confidence is the expected cosine of a heading that is right or backwards.
         'heading': Reliability.of((1 + confidence[near]) / 2, ~flipped[near]).as_dict(),
         'headings': int(near.sum()), 'heading_sure': _mean(sure[near]),
@@ -109,8 +129,8 @@ def evaluate_calibration(predictions: Sequence[Boxes3D], truths: Sequence[Boxes3
         **{f'inside_{name}': _mean(squared <= limit) for name, limit in ELLIPSES.items()}}
 
 
-def _mahalanobis(found: Boxes3D, sought: Boxes3D) -> Float:
-    """Squared distance of the centres in standard deviations; infinite without a covariance."""
+def mahalanobis(found: Boxes3D, sought: Boxes3D) -> Float:
+    """(N,) squared distance of centres in standard deviations; infinite without a covariance."""
     miss = sought.center[:, :2] - found.center[:, :2]
     squared = np.full(len(miss), np.inf)
     told = np.linalg.det(found.covariance) > 0

@@ -129,6 +129,26 @@ def export_detector(model: BevDetector, path: Path, golden_scan: Points, name: s
                    header, card)
 
 
+def export_changed(model: BevDetector, bundle: Bundle, training: Mapping[str, Any], card: str
+                   ) -> Bundle:
+    """Writes the bundle of a detector anew, with other weights and the right answer of those.
+
+    Graphs of lower precision, which are of the weights before, are dropped.
+
+    Args:
+        model: The network with its new weights, in eval mode, float32.
+        bundle: What is replaced; its name, example and terms stay.
+        training: What the manifest tells of the new weights.
+        card: Text of the model card.
+    """
+    manifest, fields = bundle.manifest, bundle.fields()
+    header = {'name': manifest.name, 'task': manifest.task, 'config': model.config.to_dict(),
+              'classes': list(model.config.class_names), 'training': dict(training),
+              'license': manifest.license}
+    return _export(model, Signature(bundle.golden()[0], fields['representations']),
+                   model.config.group, bundle.path, header, card)
+
+
 def export_segmenter(model: BevSegmenter, path: Path, golden_scan: Points, name: str,
                      training: Mapping[str, Any], card: str, terms: str = LICENSE) -> Bundle:
     """Writes the bundle of a trained segmenter.
