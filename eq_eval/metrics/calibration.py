@@ -21,6 +21,7 @@ LIMIT = 2.          # a detection is right if its centre is that near to a truth
 REACH = 40.         # headings are told up to that distance [m]
 SURE = .8           # confidence from which on a heading is relied on
 BINS = 10
+POINTS = (1, 10, 30, 100, 300, 1000)    # from which on headings are told together
 # Squared distances, in standard deviations, inside which 50 and 90 % of a plane Gaussian lie.
 ELLIPSES = {'50': 1.386, '90': 4.605}
 
@@ -74,37 +75,41 @@ class Compared:
         right: (N,) bool, whether it takes a truth within 2 m.
         found: The M detections that are right.
         sought: (M,) their truths.
+        row: (M,) int64, where these stand among the truths of the scan.
     """
 
     score: Float
     right: NDArray[np.bool_]
     found: Boxes3D
     sought: Boxes3D
+    row: NDArray[np.int64]
 
 
 def compare(prediction: Boxes3D, truth: Boxes3D, label: int) -> Compared:
     """Tells which detections of a class are right: best score first, each takes a free truth."""
     offered = prediction.select(prediction.label == label)
-    wanted = truth.select(truth.label == label)
-    taken = match_by_center(offered, wanted, LIMIT)
-    right = taken >= 0
-    return Compared(offered.score, right, offered.select(right), wanted.select(taken[right]))
+    wanted = np.flatnonzero(truth.label == label)
+    taken = match_by_center(offered, truth.select(wanted), LIMIT)
+    right, row = taken >= 0, wanted[taken[taken >= 0]]
+    return Compared(offered.score, right, offered.select(right), truth.select(row), row)
 
 
-def evaluate_calibration(predictions: Sequence[Boxes3D], truths: Sequence[Boxes3D], label: int
-                         ) -> dict[str, Any]:
+def evaluate_calibration(predictions: Sequence[Boxes3D], truths: Sequence[Boxes3D], label: int,
+                         num_points: Sequence[NDArray[np.int64]] | None = None) -> dict[str, Any]:
     """Compares what is said of its own sureness with what is true.
 
     Args:
         predictions: One entry per scan.
         truths: One entry per scan.
         label: Class of both.
+        num_points: LiDAR points in each truth, one entry per scan.
 
     Returns:
         ``score``, a `Reliability` of being within 2 m of a truth. Of the matches within 40 m
         ``heading``, one of pointing forwards, ``heading_flip_rate`` (error above 90 degrees) of
         all, ``heading_flip_rate_sure`` of those whose confidence is 0.8 or more,
-        ``heading_sure`` the share of these, and ``headings`` how many there are. ``inside_50`` and
+        ``heading_sure`` the share of these, and ``headings`` how many there are, with
+        ``heading_flips_by_points`` where the points are told. ``inside_50`` and
         ``inside_90``, the share of centres in the ellipses that should hold 50 and 90 %. None
         where there is nothing to tell from.
     """
@@ -119,6 +124,9 @@ def evaluate_calibration(predictions: Sequence[Boxes3D], truths: Sequence[Boxes3
     confidence = np.concatenate([np.zeros(0), *(one.heading_confidence for one, _ in pairs)])
     squared = np.concatenate([np.zeros(0), *(mahalanobis(*pair) for pair in pairs)])
     flipped, sure = turn > np.pi / 2, confidence >= SURE
+    points = {} if num_points is None else {'heading_flips_by_points': by_points(
+        flipped[near], np.concatenate([np.zeros(0, np.int64), *(
+            scan.take(one.row) for scan, one in zip(num_points, compared, strict=True))])[near])}
     return {
         'score': Reliability.of(score, right).as_dict(),
         # The confidence is the expected cosine of a heading that is right or backwards.
@@ -126,7 +134,20 @@ def evaluate_calibration(predictions: Sequence[Boxes3D], truths: Sequence[Boxes3
         'headings': int(near.sum()), 'heading_sure': _mean(sure[near]),
         'heading_flip_rate': _mean(flipped[near]),
         'heading_flip_rate_sure': _mean(flipped[near & sure]),
-        **{f'inside_{name}': _mean(squared <= limit) for name, limit in ELLIPSES.items()}}
+        **{f'inside_{name}': _mean(squared <= limit) for name, limit in ELLIPSES.items()},
+        **points}
+
+
+def by_points(flipped: NDArray[np.bool_], num_points: NDArray[np.int64]
+              ) -> dict[str, dict[str, float | int | None]]:
+    """Share of headings (N,) that are backwards, by the number of points on the object."""
+    table: dict[str, dict[str, float | int | None]] = {}
+    for least, most in zip(POINTS, (*POINTS[1:], None), strict=True):
+        chosen = num_points >= least
+        chosen &= num_points < most if most is not None else True
+        table[f'{least}-{most - 1}' if most else f'{least}-'] = {
+            'headings': int(chosen.sum()), 'flip_rate': _mean(flipped[chosen])}
+    return table
 
 
 def mahalanobis(found: Boxes3D, sought: Boxes3D) -> Float:
