@@ -18,6 +18,7 @@ _LIVE = ('base', 'ros', 'sim')
 _BY_COMMAND = {  # any other word needs the base only, to be told that there is no such command
     'bench': _LIVE,
     'build-engine': ('base',),
+    'calibrate': (*_LIVE, 'train'),
     'demo': _LIVE,
     'eval': _LIVE,
     'label': _LIVE,

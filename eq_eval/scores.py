@@ -111,7 +111,8 @@ def calibration_of(judged: Sequence[Judged], class_names: tuple[str, ...]) -> di
     """How sure the detector is and may be, by class; see `evaluate_calibration`."""
     predictions = [scan.prediction.select(~scan.excused) for scan in judged]
     truths = [scan.truth.select(scan.num_points > 0) for scan in judged]
-    return {name: evaluate_calibration(predictions, truths, label)
+    num_points = [scan.num_points[scan.num_points > 0] for scan in judged]
+    return {name: evaluate_calibration(predictions, truths, label, num_points)
             for label, name in enumerate(class_names)}
 
 

@@ -50,6 +50,9 @@ class CloudParameters(InferenceParameters):
     """Parameters of every node that answers clouds."""
 
     model_path: str = parameter('', 'Folder of the model bundle; empty for the shipped model')
+    heading_model_path: str = parameter(
+        '', 'Folder of the bundle that tells directions; empty for the shipped one, `none` for no '
+        'second look')
     score_threshold: float = parameter(
         0., 'Lowest score that is published; 0 for the threshold of the model',
         minimum=0., maximum=1.)

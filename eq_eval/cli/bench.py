@@ -57,9 +57,11 @@ def detector(
     """
     from eq_eval import latency
     from eq_perception.detection.detector import Detector
+    from eq_ros.shipped_models import heading_folder
 
     bundle = bundle_folder(model)
-    opened = Detector.from_bundle(bundle, [backend], threads, precision=precision)
+    opened = Detector.from_bundle(bundle, [backend], threads, precision=precision,
+                                  heading=heading_folder(''))
     ros = latency.find_ros(opened.class_names)
     result = _measure(latency.detector_work(opened, ros), ros, points, seed, quick)
     result |= {'threads': threads, 'model': bundle.name} | _engine(opened.session)
@@ -82,9 +84,11 @@ def segmenter(
     from eq_eval import latency
     from eq_eval.shared_heads import shared_heads
     from eq_perception.panoptic.segmenter import Segmenter
+    from eq_ros.shipped_models import heading_folder
 
     bundle = bundle_folder(model, 'panoptic_segmenter')
-    opened = Segmenter.from_bundle(bundle, [backend], threads, precision=precision)
+    opened = Segmenter.from_bundle(bundle, [backend], threads, precision=precision,
+                                   heading=heading_folder(''))
     ros = latency.find_ros(opened.config.detector.class_names)
     result = _measure(latency.segmenter_work(opened, ros), ros, points, seed, quick)
     result |= {'threads': threads, 'model': bundle.name} | _engine(opened.session)

@@ -13,6 +13,7 @@ import typer
 from eq_eval.cli.eval_segmenter import segmenter
 from eq_eval.cli.options import Backend
 from eq_eval.cli.options import bundle_folder
+from eq_eval.cli.options import Heading
 from eq_eval.cli.options import Json
 from eq_eval.cli.options import Labels
 from eq_eval.cli.options import Model
@@ -31,6 +32,7 @@ app.command()(segmenter)
 @app.command()
 def detector(
     model: Model = None,
+    heading_model: Heading = '',
     data: Annotated[Path | None, typer.Option(
         help='Labelled recording; the simulated test worlds if not given.')] = None,
     labels: Labels = None,
@@ -73,10 +75,12 @@ def detector(
     from eq_eval.seen_scans import refuse_seen
     from eq_perception.detection.detector import Detector
     from eq_perception.detection.turns import over_turns
+    from eq_ros.shipped_models import heading_folder
 
     bundle = bundle_folder(model)
-    opened = over_turns(
-        Detector.from_bundle(bundle, [backend], threads, score_threshold, precision), turns)
+    headings = heading_folder(heading_model)
+    opened = over_turns(Detector.from_bundle(
+        bundle, [backend], threads, score_threshold, precision, heading=headings), turns)
     if data is None:
         count = scans or (QUICK_SCANS if quick else FULL_SCANS)
         recording, stride = held_out_worlds(count, sweeps), 1
@@ -92,6 +96,7 @@ def detector(
         _rotations(step, quick and recording.complete, data is None), curve_scans,
         sweeps, sweeps if data is None else 1, recording.has_velocity, recording.complete)
     result = {'data': recording.name, 'kind': recording.kind, 'model': bundle.name,
+              'heading_model': None if headings is None else headings.name,
               'backend': opened.session.backend, 'precision': precision, 'sweeps': sweeps,
               'turns': turns, 'score_threshold': opened.config.score_threshold,
               'group': opened.config.group} | _run(opened, recording, count, stride, asked)

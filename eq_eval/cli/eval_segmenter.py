@@ -12,6 +12,7 @@ import typer
 
 from eq_eval.cli.options import Backend
 from eq_eval.cli.options import bundle_folder
+from eq_eval.cli.options import Heading
 from eq_eval.cli.options import Json
 from eq_eval.cli.options import Model
 from eq_eval.cli.options import Precision
@@ -26,6 +27,7 @@ HEADLINE = ('LSTQ', 'S_cls', 'S_assoc', 'mIoU', 'PQ', 'streaming_LSTQ', 'HOTA', 
 
 def segmenter(
     model: Model = None,
+    heading_model: Heading = '',
     data: Annotated[Path | None, typer.Option(
         help='Recording with labelled points or tracks; the simulated test sequences if not '
              'given.')] = None,
@@ -64,11 +66,13 @@ def segmenter(
     from eq_eval.results import store
     from eq_eval.seen_scans import refuse_seen
     from eq_perception.panoptic.segmenter import Segmenter
+    from eq_ros.shipped_models import heading_folder
 
     if first and data is None:
         raise typer.BadParameter('--first is of a recording and needs --data')
     bundle = bundle_folder(model, 'panoptic_segmenter')
-    opened = Segmenter.from_bundle(bundle, [backend], threads, sweeps, precision=precision)
+    opened = Segmenter.from_bundle(bundle, [backend], threads, sweeps, precision=precision,
+                                   heading=heading_folder(heading_model))
     number, length = QUICK if quick else FULL
     number, length = sequences or number, scans or length
     if data is None:

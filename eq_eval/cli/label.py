@@ -15,6 +15,7 @@ import typer
 
 from eq_eval.cli.options import Backend
 from eq_eval.cli.options import bundle_folder
+from eq_eval.cli.options import Heading
 from eq_eval.cli.options import Json
 from eq_eval.cli.options import Model
 from eq_eval.cli.options import Threads
@@ -34,6 +35,7 @@ def label(
         help='rosbag2 (mcap, sqlite3), ROS 1 bag, KITTI folder or PCD files.')],
     out: Annotated[Path, typer.Option(help='New folder for kitti/ and bag/.')],
     model: Model = None,
+    heading_model: Heading = '',
     score_threshold: Annotated[float, typer.Option(
         help='Least score of a box; lower finds more, and more that is wrong.')] = .4,
     classes: Annotated[str, typer.Option(
@@ -78,6 +80,7 @@ def label(
     from eq_eval.labelling.smoothing import Smoothing
     from eq_eval.replay.scan_source import FIRST_STAMP
     from eq_perception.detection.detector import Detector
+    from eq_ros.shipped_models import heading_folder
 
     if file_format not in FORMATS:
         raise ConfigError(f'unknown format {file_format!r}, expected one of {FORMATS}')
@@ -85,7 +88,8 @@ def label(
     opened, odometry = open_scans(recording, topic, salvage, odometry_frame)
     options = ProposalOptions(names, opened.kind not in SEPARATE if tracks is None else tracks,
                               Smoothing(min_scans, fill, same_size, same_heading))
-    detector = Detector.from_bundle(bundle_folder(model), [backend], threads, score_threshold)
+    detector = Detector.from_bundle(bundle_folder(model), [backend], threads, score_threshold,
+                                    heading=heading_folder(heading_model))
     new_folder(out)
     with progress_bar() as progress:
         total = min(len(opened), limit or len(opened))

@@ -13,8 +13,8 @@ from typer.core import TyperGroup
 from eq_core.errors import EqError
 
 # Each is a module of this folder with a typer app called `app` or a function of its own name.
-COMMANDS = ('demo', 'replay', 'up', 'label', 'train', 'quantize', 'simulate', 'eval', 'verify',
-            'build-engine', 'bench', 'plan', 'view', 'doctor', 'test')
+COMMANDS = ('demo', 'replay', 'up', 'label', 'train', 'calibrate', 'quantize', 'simulate', 'eval',
+            'verify', 'build-engine', 'bench', 'plan', 'view', 'doctor', 'test')
 
 
 class Commands(TyperGroup):

@@ -9,6 +9,9 @@ from typing import Annotated
 import typer
 
 Backend = Annotated[str, typer.Option(help='onnxruntime, openvino or torch.')]
+Heading = Annotated[str, typer.Option(
+    '--heading-model', help='Folder of the bundle that tells directions; the shipped one if not '
+                            'given, none without.')]
 Json = Annotated[bool, typer.Option('--json', help='Print JSON on the last line.')]
 Labels = Annotated[Path | None, typer.Option(
     help='Labelled recording of the same scans, such as the data set a bag was made of.')]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from eq_eval.cli.options import Json
+from eq_eval.cli.train_heading import heading
 from eq_eval.cli.train_policy import policy
 from eq_eval.cli.train_pretrain import pretrain
 from eq_eval.cli.train_spatial import spatial
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help='Train a model; interrupt and repeat the command to continue.',
                   no_args_is_help=True)
+app.command()(heading)
 app.command()(policy)
 app.command()(pretrain)
 app.command()(spatial)
@@ -81,6 +83,7 @@ def detector(
     from eq_eval.cli.output import emit
     from eq_eval.datasets.open import open_recording
     from eq_eval.training.augmentation import Augmentation
+    from eq_eval.training.calibration import uncalibrated_config
     from eq_eval.training.detector import train_detector
     from eq_eval.training.export import detector_signature
     from eq_eval.training.export import equivariance_error
@@ -88,13 +91,12 @@ def detector(
     from eq_eval.training.initial import initial_name
     from eq_eval.training.labeled_frames import LabeledFrames
     from eq_eval.training.recipe import Recipe
-    from eq_perception.detection.config import DetectorConfig
 
     if frames is not None and not data:
         raise typer.BadParameter('--frames are of recordings and need --data')
     trained = Bundle.load(initial) if initial is not None else None
     if trained is not None:
-        config = DetectorConfig.from_dict(trained.manifest.config)
+        config = uncalibrated_config(trained)
     else:
         config = new_detector(group, point_cloud_range)
     labeled = LabeledFrames.read([open_recording(each) for each in data], config, frames

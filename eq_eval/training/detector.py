@@ -11,9 +11,9 @@ from torch import Tensor
 
 from eq_core.errors import ConfigError
 from eq_core.runtime.bundle import Bundle
+from eq_eval.training.calibration import take_trained
 from eq_eval.training.frame_samples import FrameSamples
 from eq_eval.training.initial import refuse_other_scans
-from eq_eval.training.initial import take_weights
 from eq_eval.training.labeled_frames import LabeledFrames
 from eq_eval.training.loop import Progress
 from eq_eval.training.loop import run_training
@@ -37,7 +37,8 @@ def start_detector(recipe: Recipe, initial: Bundle | None = None) -> Training:
 
     Args:
         recipe: The run.
-        initial: A trained detector whose weights are taken; random ones if None.
+        initial: A trained detector whose weights are taken, as they were before they were
+            calibrated; random ones if None.
 
     Raises:
         ConfigError: The weights are of another network, or nothing of the name can be frozen.
@@ -48,7 +49,7 @@ def start_detector(recipe: Recipe, initial: Bundle | None = None) -> Training:
     def build() -> BevDetector:
         model = BevDetector(recipe.detector)
         if initial is not None:
-            take_weights(model, initial)
+            take_trained(model, initial)
         for name, weight in model.named_parameters():
             weight.requires_grad_(not name.startswith(FROZEN[recipe.frozen]))
         return model

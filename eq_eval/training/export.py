@@ -34,6 +34,12 @@ from eq_manipulation.spatial.model import SpatialNetworks
 from eq_navigation.config import PlannerConfig
 from eq_navigation.model import EdgeCost
 from eq_perception.detection.detector import TASK as DETECTION
+from eq_perception.detection.heading import HeadingConfig
+from eq_perception.detection.heading import POINT_FEATURES
+from eq_perception.detection.heading import POINT_VECTORS
+from eq_perception.detection.heading import STATE_VECTORS
+from eq_perception.detection.heading import TASK as HEADING
+from eq_perception.detection.heading_model import HeadingNetwork
 from eq_perception.detection.model import BevDetector
 from eq_perception.detection.model import HEADS
 from eq_perception.detection.preprocess import pillarize
@@ -123,6 +129,26 @@ def export_detector(model: BevDetector, path: Path, golden_scan: Points, name: s
                    header, card)
 
 
+def export_changed(model: BevDetector, bundle: Bundle, training: Mapping[str, Any], card: str
+                   ) -> Bundle:
+    """Writes the bundle of a detector anew, with other weights and the right answer of those.
+
+    Graphs of lower precision, which are of the weights before, are dropped.
+
+    Args:
+        model: The network with its new weights, in eval mode, float32.
+        bundle: What is replaced; its name, example and terms stay.
+        training: What the manifest tells of the new weights.
+        card: Text of the model card.
+    """
+    manifest, fields = bundle.manifest, bundle.fields()
+    header = {'name': manifest.name, 'task': manifest.task, 'config': model.config.to_dict(),
+              'classes': list(model.config.class_names), 'training': dict(training),
+              'license': manifest.license}
+    return _export(model, Signature(bundle.golden()[0], fields['representations']),
+                   model.config.group, bundle.path, header, card)
+
+
 def export_segmenter(model: BevSegmenter, path: Path, golden_scan: Points, name: str,
                      training: Mapping[str, Any], card: str, terms: str = LICENSE) -> Bundle:
     """Writes the bundle of a trained segmenter.
@@ -140,6 +166,34 @@ def export_segmenter(model: BevSegmenter, path: Path, golden_scan: Points, name:
               'classes': list(CLASS_NAMES), 'training': dict(training), 'license': terms}
     return _export(model, segmenter_signature(model, golden_scan), model.config.detector.group,
                    path, header, card)
+
+
+def heading_signature(config: HeadingConfig, seed: int = 0) -> Signature:
+    """Tells what the second look takes: points and states of objects, here random ones."""
+    rng = np.random.default_rng(seed)
+    points, state = (rng.standard_normal(shape).astype(np.float32) for shape in (
+        (config.objects, config.points, POINT_FEATURES), (config.objects, config.state_features)))
+    vectors = {name: {'kind': 'pillar_points', 'vector_columns': [list(pair) for pair in pairs]}
+               for name, pairs in (('object_points', POINT_VECTORS),
+                                   ('object_state', STATE_VECTORS), ('direction', ((0, 1),)))}
+    return Signature({'object_points': points, 'object_state': state}, vectors)
+
+
+def export_heading(model: HeadingNetwork, path: Path, name: str, training: Mapping[str, Any],
+                   card: str) -> Bundle:
+    """Writes the bundle of the second look that tells directions.
+
+    Args:
+        model: The network, in eval mode, float32.
+        path: Directory of the bundle.
+        name: Name of the model.
+        training: Command, seed, data, time, commit.
+        card: Text of the model card.
+    """
+    header = {'name': name, 'task': HEADING, 'config': model.config.to_dict(),
+              'classes': list(model.config.class_names), 'training': dict(training),
+              'license': LICENSE}
+    return _export(model, heading_signature(model.config), 'C2', path, header, card)
 
 
 def planner_signature(config: PlannerConfig, seed: int = 0) -> Signature:

@@ -14,6 +14,7 @@ from eq_manipulation.spatial.config import SpatialConfig
 from eq_navigation.config import PlannerConfig
 from eq_navigation.config import ViewPlannerConfig
 from eq_perception.detection.config import DetectorConfig
+from eq_perception.detection.heading import HeadingConfig
 from eq_perception.panoptic.config import SegmenterConfig
 from eq_perception.pretraining.config import Objectives
 
@@ -100,6 +101,31 @@ class PretrainingRecipe(TrainingRecipe):
     recorded: str = ''
     iterations: int = 2000
     batch_size: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadingRecipe(TrainingRecipe):
+    """One training run of the second look that tells directions.
+
+    Attributes:
+        heading: The network.
+        detector: Name and SHA-256 of the detector whose boxes are looked at.
+        thinned: Share of the objects of whose points only a part is kept.
+        yaw_noise: Standard deviation by which frames of boxes are turned [rad].
+        shift_noise: That by which they are moved along and across, half of it up [m].
+        forgotten: Share of the objects whose first guess is not told; likewise of velocities and
+            of intensities.
+    """
+
+    heading: HeadingConfig = field(default_factory=HeadingConfig)
+    detector: str = ''
+    thinned: float = .3
+    yaw_noise: float = .02
+    shift_noise: float = .05
+    forgotten: float = .2
+    iterations: int = 12000
+    batch_size: int = 128
+    learning_rate: float = 2e-3
 
 
 @dataclass(frozen=True, kw_only=True)

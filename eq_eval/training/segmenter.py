@@ -10,6 +10,7 @@ from torch import nn
 from torch import Tensor
 
 from eq_core.runtime.bundle import Bundle
+from eq_eval.training.calibration import take_trained
 from eq_eval.training.initial import refuse_other_scans
 from eq_eval.training.initial import take_weights
 from eq_eval.training.loop import Progress
@@ -39,8 +40,10 @@ def start_segmenter(recipe: SegmenterRecipe, initial: Bundle | None = None) -> T
     """
     def build() -> BevSegmenter:
         model = BevSegmenter(recipe.segmenter)
-        if initial is not None:
-            take_weights(model if initial.manifest.task == SEGMENTATION else model.bev, initial)
+        if initial is not None and initial.manifest.task == SEGMENTATION:
+            take_weights(model, initial)
+        elif initial is not None:
+            take_trained(model.bev, initial)
         return model
 
     return Training(recipe, build,

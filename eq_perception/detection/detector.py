@@ -28,6 +28,7 @@ from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_core.runtime.selection import open_session
 from eq_core.runtime.session import Session
 from eq_perception.detection.config import DetectorConfig
+from eq_perception.detection.heading import HeadingEstimator
 from eq_perception.detection.postprocess import decode
 from eq_perception.detection.preprocess import pillarize
 from eq_perception.detection.preprocess import stack_sweeps
@@ -41,21 +42,23 @@ class Detector:
     Attributes:
         config: Grid, classes, thresholds.
         session: The open inference session.
+        heading: What looks at the boxes again to tell their directions, if anything does.
         timing: Duration of the stages of the last call [ms].
         dropped_pillars: Pillars of the last call that did not fit the network's input.
     """
 
-    def __init__(self, session: Session, config: DetectorConfig) -> None:
-        """Joins an open session with its configuration."""
-        self.session, self.config = session, config
+    def __init__(self, session: Session, config: DetectorConfig,
+                 heading: HeadingEstimator | None = None) -> None:
+        """Joins an open session with its configuration and what looks again."""
+        self.session, self.config, self.heading = session, config, heading
         self.timing: dict[str, float] = {}
         self.dropped_pillars = 0
 
     @classmethod
     def from_bundle(cls, path: str | Path, backends: Sequence[str] = DEFAULT_BACKENDS,
                     threads: int = 1, score_threshold: float | None = None,
-                    precision: str = 'fp32',
-                    options: SessionOptions = DEFAULT_OPTIONS) -> Detector:
+                    precision: str = 'fp32', options: SessionOptions = DEFAULT_OPTIONS,
+                    heading: str | Path | None = None) -> Detector:
         """Opens a model bundle, after it has passed its acceptance test.
 
         Args:
@@ -65,11 +68,13 @@ class Detector:
             score_threshold: Replaces the bundle's.
             precision: Of the graph: ``'fp32'``, or ``'fp16'`` or ``'int8'`` if the bundle has it.
             options: What may be done to open a session: build engines, fall back.
+            heading: Bundle directory of the model that tells directions; without it they are
+                what the detector itself says.
 
         Raises:
             BundleError: The bundle is incomplete or altered.
             BackendError: No backend can run it, or it failed acceptance on all of them.
-            ConfigError: The bundle is of no detector, or its configuration, the threshold or the
+            ConfigError: A bundle is of something else, or its configuration, the threshold or the
                 precision is wrong.
         """
         bundle = Bundle.load(path)
@@ -79,7 +84,8 @@ class Detector:
         if score_threshold is not None:
             config = replace(config, score_threshold=score_threshold)
         return cls(open_session(bundle, backends, threads, precision=precision, options=options),
-                   config)
+                   config, None if heading is None else HeadingEstimator.from_bundle(
+                       heading, backends, threads, options))
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -119,6 +125,8 @@ class Detector:
                                    'pillar_index': pillars.index})
         inferred = perf_counter()
         boxes = decode(fields, pillars.ground, self.config)
+        if self.heading is not None:
+            boxes = self.heading.direct(points, boxes, self.class_names, bool(past))
         decoded = perf_counter()
         self.timing = {'preprocess': 1e3 * (prepared - started),
                        'inference': 1e3 * (inferred - prepared),

@@ -162,7 +162,7 @@ def _fill(table: Float, points: Points, height: Float, kept: NDArray[np.int64],
     for column, values in enumerate((height, height, points.intensity,
                                      points.time_offset / SWEEP_PERIOD, x, y, x, y)):
         feature[:, column] = values
-    chosen = kept[_spread(start, count, table.shape[1])]
+    chosen = kept[spread_evenly(start, count, table.shape[1])]
     np.take(feature, chosen, axis=0, out=table, mode='clip')   # 'raise' would copy once more
     origin = np.zeros((len(cell), POINT_FEATURES), np.float32)
     place = np.empty(len(points), np.complex64)    # two sums at once take the time of one
@@ -177,9 +177,18 @@ def _fill(table: Float, points: Points, height: Float, kept: NDArray[np.int64],
             table[..., pair] = turn(table[..., pair], -grid.azimuth(cell)[:, None])
 
 
-def _spread(start: NDArray[np.int64], count: NDArray[np.int64], limit: int
+def spread_evenly(start: NDArray[np.int64], count: NDArray[np.int64], limit: int
             ) -> NDArray[np.int64]:
-    """Chooses `limit` points of each pillar: all of few, again from the first, or even steps."""
+    """Chooses points of each group: all of few, again from the first, or even steps.
+
+    Args:
+        start: (G,) where the groups begin.
+        count: (G,) their points, at least one.
+        limit: Points wanted of each.
+
+    Returns:
+        (G, limit) positions.
+    """
     slot = np.arange(limit)
     few = slot % np.maximum(np.arange(limit + 1), 1)[:, None]    # row by number of points
     step = few[np.minimum(count, limit)]

@@ -50,6 +50,7 @@ class TurnedDetector:
     Attributes:
         config: Grid, classes, thresholds.
         session: The open inference session.
+        heading: What looks at the joined boxes again to tell their directions, if anything does.
         turns: Directions in which a scan is seen.
         timing: Duration of the stages of the last call, all turns together [ms].
         dropped_pillars: Most pillars of a turn of the last call that did not fit the network's
@@ -70,6 +71,7 @@ class TurnedDetector:
             raise ConfigError(f'turns must be at least 1, got {turns}')
         self.config: DetectorConfig = detector.config
         self.session: Session = detector.session
+        self.heading = detector.heading
         self.turns = turns
         self.timing: dict[str, float] = {}
         self.dropped_pillars = 0
@@ -79,6 +81,7 @@ class TurnedDetector:
         # The mean may reach the threshold where a single turn does not; what is cut off below
         # this changes no mean by more than as much.
         self._detector = copy.copy(detector)
+        self._detector.heading = None   # one look at the joined boxes is enough
         self._detector.config = replace(
             self.config, score_threshold=self.config.score_threshold / turns)
 
@@ -109,6 +112,8 @@ class TurnedDetector:
             dropped = max(dropped, self._detector.dropped_pillars)
         inferred = perf_counter()
         boxes = self.join(answers)
+        if self.heading is not None:
+            boxes = self.heading.direct(points, boxes, self.class_names, bool(past))
         timing['postprocess'] += 1e3 * (perf_counter() - inferred)
         self.timing, self.dropped_pillars = dict(timing), dropped
         return boxes

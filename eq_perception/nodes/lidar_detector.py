@@ -21,6 +21,7 @@ from eq_ros.cloud_node import Labels
 from eq_ros.messages import Header
 from eq_ros.parameters import parameter
 from eq_ros.process import run
+from eq_ros.shipped_models import heading_folder
 from eq_ros.transport import shared_file
 
 SHIPPED_MODEL = 'models/lidar_detector/manifest.json'
@@ -56,7 +57,7 @@ def load_detector(parameters: Parameters, options: SessionOptions) -> Detector |
     path = parameters.model_path or shared_file(SHIPPED_MODEL).parent
     detector = Detector.from_bundle(
         path, parameters.backends, parameters.threads, parameters.score_threshold or None,
-        parameters.precision, options)
+        parameters.precision, options, heading_folder(parameters.heading_model_path))
     return over_turns(detector, parameters.turns)
 
 

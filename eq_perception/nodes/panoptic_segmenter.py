@@ -43,6 +43,7 @@ from eq_ros.parameters import parameter
 from eq_ros.process import run
 from eq_ros.scan_order import Order
 from eq_ros.scan_order import ScanOrder
+from eq_ros.shipped_models import heading_folder
 from eq_ros.trails import Trails
 from eq_ros.transforms import Transforms
 from eq_ros.transport import shared_file
@@ -103,7 +104,8 @@ def load_segmenter(parameters: Parameters, options: SessionOptions) -> Segmenter
     """Opens the model that the parameters name."""
     path = parameters.model_path or shared_file(SHIPPED_MODEL).parent
     return Segmenter.from_bundle(path, parameters.backends, parameters.threads, parameters.sweeps,
-                                 parameters.score_threshold or None, parameters.precision, options)
+                                 parameters.score_threshold or None, parameters.precision, options,
+                                 heading_folder(parameters.heading_model_path))
 
 
 class PanopticSegmenterNode(CloudNode[Parameters, SegmenterFace]):

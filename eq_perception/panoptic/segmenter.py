@@ -31,6 +31,7 @@ from eq_core.runtime.bundle import Bundle
 from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_core.runtime.selection import open_session
 from eq_core.runtime.session import Session
+from eq_perception.detection.heading import HeadingEstimator
 from eq_perception.detection.postprocess import decode
 from eq_perception.detection.preprocess import pillarize
 from eq_perception.detection.preprocess import Pillars
@@ -79,13 +80,15 @@ class Segmenter:
     Attributes:
         config: Grid, thresholds.
         session: The open inference session.
+        heading: What looks at the boxes again to tell their directions, if anything does.
         tracker: What remembers the objects.
         timing: Duration of the stages of the last call [ms].
         dropped_pillars: Pillars of the last call that did not fit the network's input.
     """
 
     def __init__(self, session: Session, config: SegmenterConfig, sweeps: int = 1,
-                 tracker: TrackerConfig | None = None) -> None:
+                 tracker: TrackerConfig | None = None,
+                 heading: HeadingEstimator | None = None) -> None:
         """Joins an open session with its configuration.
 
         Args:
@@ -93,8 +96,9 @@ class Segmenter:
             config: What the network was built with.
             sweeps: Scans that are stacked while poses are known.
             tracker: Settings of the tracker.
+            heading: What looks at the boxes again to tell their directions, if anything does.
         """
-        self.session, self.config = session, config
+        self.session, self.config, self.heading = session, config, heading
         self.tracker = Tracker(tracker if tracker is not None else TrackerConfig())
         self.timing: dict[str, float] = {}
         self.dropped_pillars = 0
@@ -104,8 +108,8 @@ class Segmenter:
     @classmethod
     def from_bundle(cls, path: str | Path, backends: Sequence[str] = DEFAULT_BACKENDS,
                     threads: int = 1, sweeps: int = 1, score_threshold: float | None = None,
-                    precision: str = 'fp32',
-                    options: SessionOptions = DEFAULT_OPTIONS) -> Segmenter:
+                    precision: str = 'fp32', options: SessionOptions = DEFAULT_OPTIONS,
+                    heading: str | Path | None = None) -> Segmenter:
         """Opens a model bundle, after it has passed its acceptance test.
 
         Args:
@@ -116,6 +120,8 @@ class Segmenter:
             score_threshold: Replaces the bundle's for objects.
             precision: Of the graph: ``'fp32'``, or ``'fp16'`` or ``'int8'`` if the bundle has it.
             options: What may be done to open a session: build engines, fall back.
+            heading: Bundle directory of the model that tells directions; without it they are
+                what the segmenter itself says.
 
         Raises:
             BundleError: The bundle is incomplete or altered.
@@ -131,7 +137,8 @@ class Segmenter:
         if not 1 <= sweeps <= config.detector.max_sweeps:
             raise InputError(f'sweeps must be in 1..{config.detector.max_sweeps}, got {sweeps}')
         return cls(open_session(bundle, backends, threads, precision=precision, options=options),
-                   config, sweeps)
+                   config, sweeps, heading=None if heading is None else (
+                       HeadingEstimator.from_bundle(heading, backends, threads, options)))
 
     def reset(self) -> None:
         """Forgets past scans and objects, as after a jump in time; ids are not used again."""
@@ -172,6 +179,9 @@ class Segmenter:
         boxes = replace(decode(fields, pillars.ground, self.config.detector),
                         frame_id=points.frame_id, stamp=points.stamp)
         boxes = boxes.select(boxes.score >= self.config.instance_score)
+        if self.heading is not None:
+            boxes = self.heading.direct(points, boxes, self.config.detector.class_names,
+                                        pose is not None and bool(self._past))
         semantic, probability, owner = self._points(points, pose, rows, fields, boxes)
         classes = settle(semantic, probability, owner, boxes)
         semantic = np.where(owner >= 0, np.append(classes, 0)[owner], semantic)

@@ -25,6 +25,7 @@ class Knowing:
 
     class_names = ('car', 'truck', 'pedestrian', 'cyclist')
     session = SimpleNamespace(backend='none')
+    heading = None
     config = DetectorConfig()
     timing = MappingProxyType({'inference': 1.})
     dropped_pillars = 0
@@ -37,7 +38,8 @@ class Knowing:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., object]:
-    monkeypatch.setattr(Detector, 'from_bundle', classmethod(lambda *arguments: Knowing()))
+    monkeypatch.setattr(Detector, 'from_bundle', classmethod(
+        lambda *arguments, **options: Knowing()))
     monkeypatch.setattr(eq_eval.seen_scans, 'refuse_seen', lambda *arguments: None)
     stored = eq_eval.results.store
     monkeypatch.setattr(eq_eval.results, 'store', lambda *arguments: stored(

@@ -41,6 +41,19 @@ def test_flips_are_counted_near_by_and_by_confidence() -> None:
     assert evaluate_calibration([found], [truth], 1)['heading_flip_rate'] is None
 
 
+def test_flips_are_told_by_the_number_of_points() -> None:
+    others = cars([0.], [0.])
+    truth = cars([10., 20., 30., 39.], [0.] * 4)
+    found = cars([39., 30., 20., 10.], [np.pi, 0., np.pi, 0.], score=[.9, .8, .7, .6])
+    table = evaluate_calibration([others, found], [others, truth], 0, [
+        np.array([5]), np.array([2000, 40, 50, 12])])['heading_flips_by_points']
+    assert table['1-9'] == {'headings': 1, 'flip_rate': 0}
+    assert table['10-29'] == {'headings': 1, 'flip_rate': 1}       # at 39 m
+    assert table['30-99'] == {'headings': 2, 'flip_rate': .5}
+    assert table['100-299'] == {'headings': 0, 'flip_rate': None}
+    assert table['1000-'] == {'headings': 1, 'flip_rate': 0}
+
+
 def test_ellipses_hold_what_they_say() -> None:
     rng = np.random.default_rng(1)
     count, covariance = 4000, np.array([[.09, .03], [.03, .04]])

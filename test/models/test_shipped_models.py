@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from eq_core.runtime import Bundle
@@ -17,12 +18,14 @@ from eq_eval.manipulation.evaluation import summarize
 from eq_eval.manipulation.tabletop.tasks import make_task
 from eq_eval.panoptic_evaluation import turn_agreement
 from eq_eval.simulation import simulate_sequence
+from eq_eval.training.heading import agreement
 from eq_manipulation.two_networks import PARTS
 from eq_manipulation.planar.policy import PlanarPolicy
+from eq_perception.detection.detector import Detector
 from eq_perception.panoptic.segmenter import Segmenter
 
-GROUPS = {'lidar_detector': 'C4', 'panoptic_segmenter': 'C4', 'exploration_planner': 'D4',
-          'graph_planner': 'D4', 'maze_planner': 'D4'}
+GROUPS = {'lidar_detector': 'C4', 'panoptic_segmenter': 'C4', 'heading_estimator': 'C2',
+          'exploration_planner': 'D4', 'graph_planner': 'D4', 'maze_planner': 'D4'}
 POLICIES = {'insert_l_block': 'insert-l-block', 'red_in_green': 'red-in-green', 'kit': 'kit',
             'block_insertion': None, 'place_red_in_green': None, 'align_box_corner': None}
 SPATIAL = ('mug_on_rack', 'peg_in_tilted_hole')
@@ -74,6 +77,38 @@ def test_manifest_tells_how_the_weights_came_to_be(repository: Path, name: str) 
     assert manifest.license == 'Apache-2.0'
     assert {'command', 'seed', 'data', 'date', 'wall_time_s'} <= set(manifest.training)
     assert 'recorded' not in manifest.training      # no recording binds what is shipped
+
+
+def test_past_sweeps_do_not_hide_what_one_scan_shows(
+        repository: Path, drive: list[LabeledScan]) -> None:
+    detector = Detector.from_bundle(repository / 'models' / 'lidar_detector')
+    alone = stacked = 0
+    for index in range(2, len(drive)):
+        newest, *past = (drive[index - age] for age in range(3))
+        for count, found in enumerate((
+                detector.detect(newest.points),
+                detector.detect(newest.points, *(scan.points for scan in past),
+                                poses=[scan.pose for scan in (newest, *past)]))):
+            hits = int((agreement(found, newest.boxes) != 0).sum())
+            alone, stacked = alone + hits * (count == 0), stacked + hits * (count == 1)
+    assert alone > 50
+    assert stacked > .9 * alone
+
+
+def test_a_second_look_tells_the_front_of_most_cars(repository: Path) -> None:
+    pytest.importorskip('open3d', reason='Open3D missing')
+    scans = [scan for seed in range(3)
+             for scan in simulate_sequence('street', 'hdl64e', seed, 2, 'validation')]
+    models = repository / 'models'
+    reversed_share = []
+    for heading in (None, models / 'heading_estimator'):
+        detector = Detector.from_bundle(models / 'lidar_detector', heading=heading)
+        cosine = np.concatenate([agreement(found.select(found.label == 0), scan.boxes)
+                                 for scan in scans for found in [detector.detect(scan.points)]])
+        reversed_share.append((cosine[cosine != 0] < 0).mean())
+    first, second = reversed_share
+    assert second < .5 * first
+    assert second < .1
 
 
 @pytest.mark.parametrize('degrees', [90., 180., 270.])

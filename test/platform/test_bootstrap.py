@@ -114,13 +114,14 @@ def test_asking_for_help_installs_little(words: list[str]) -> None:
 
 def test_tests_need_every_group_and_a_demonstration_no_torch() -> None:
     assert requirements.groups_for(['test'], WHEELS) == requirements.GROUPS
-    others = {'build-engine', 'doctor', 'plan', 'quantize', 'test', 'train', 'view'}
+    others = {'build-engine', 'calibrate', 'doctor', 'plan', 'quantize', 'test', 'train', 'view'}
     for command in set(COMMANDS) - others:
         assert set(requirements.groups_for([command], WHEELS)) == {'base', 'ros', 'sim'}
     assert requirements.groups_for(['plan', 'map.yaml'], WHEELS) == ('base',)
     assert 'view' in requirements.groups_for(['view', 'rerun'], WHEELS)
     assert requirements.groups_for(['build-engine', 'models/kit'], WHEELS) == ('base',)
-    assert 'train' in requirements.groups_for(['quantize', 'models/one'], WHEELS)
+    for command in ('calibrate', 'quantize'):
+        assert 'train' in requirements.groups_for([command, 'models/one'], WHEELS)
     assert 'train' in requirements.groups_for(['bench', 'planner', '--quick'], WHEELS)
     assert 'train' in requirements.groups_for(['bench', 'spatial', '--quick'], WHEELS)
     assert 'train' not in requirements.groups_for(['up', 'policy'], WHEELS)
