@@ -12,6 +12,7 @@ be made on two CPU cores. Rows go to WORK/cells one by one; a repeated command c
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
@@ -19,6 +20,7 @@ from functools import lru_cache
 from itertools import product
 import json
 from pathlib import Path
+from statistics import fmean
 import sys
 from typing import Any
 
@@ -217,19 +219,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
-    """Draws AP against the number of labelled scans, a picture for each fold."""
+    """Draws AP against the number of labelled scans, mean of seeds, a picture for each fold."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, len(FOLDS), figsize=(10, 3.6), sharey=True)
     for axis, fold in zip(axes, FOLDS, strict=True):
         for (network, line), (start, colour) in product(
                 {'C4': '-', 'plain': '--'}.items(), zip(STARTS, COLOURS, strict=True)):
-            points = sorted((row['frames'], row['car_AP_2m']) for row in rows if (
-                row['network'], row['start'], row['fold'], row['fraction']) == (
-                    network, start, fold, 1.))
-            if points:
-                axis.plot(*zip(*points, strict=True), line, marker='o', markersize=4,
-                          color=colour, label=f'{network}, {start}')
+            seeds: dict[int, list[float]] = defaultdict(list)
+            for row in rows:
+                if (row['network'], row['start'], row['fold'], row['fraction']) == (
+                        network, start, fold, 1.):
+                    seeds[row['frames']].append(row['car_AP_2m'])
+            if seeds:
+                counts = sorted(seeds)
+                axis.plot(counts, [fmean(seeds[count]) for count in counts], line, marker='o',
+                          markersize=4, color=colour, label=f'{network}, {start}')
         axis.set(title=f'adapted to {" and ".join(FOLDS[fold][0][:1])}'
                  + (' and two more' if len(FOLDS[fold][0]) > 1 else ''),
                  xlabel='labelled scans', ylim=(0, 1))

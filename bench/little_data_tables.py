@@ -24,17 +24,20 @@ def tables(found: Record, table: Table) -> str:
         table: Writes a table of heads and rows.
     """
     whole = [each for each in found['cells'] if each['fraction'] == 1]
+    seeds = sorted({each['seed'] for each in whole})
     text = ''
     for fold, title in LITTLE_DATA.items():
         cells = [each for each in whole if each['fold'] == fold]
         counts = sorted({each['frames'] for each in cells})
         rows = []
         for start in dict.fromkeys(each['start'] for each in cells):
-            rows.append([start, *(_mean_of(
-                [each['car_AP_2m'] for each in cells
-                 if (each['start'], each['network'], each['frames']) == (start, network, count)])
+            rows.append([start, *(_by_seed(
+                [each for each in cells if (each['start'], each['network'], each['frames'])
+                 == (start, network, count)], seeds)
                 for network in NETWORKS for count in counts)])
-        text += table([f'Tested on {title} ({cells[0]["cars"]} cars); labelled scans learnt from',
+        told = f'; seeds {" / ".join(map(str, seeds))}' * (len(seeds) > 1)
+        text += table([f'Tested on {title} ({cells[0]["cars"]} cars{told}); '
+                       'labelled scans learnt from',
                         *(f'{network}: {count}' for network in NETWORKS
                           for count in counts)], sorted(rows)) + '\n'
     return text + _of_scenes(found, table) + '\n' + _turned(whole, table)
@@ -59,15 +62,23 @@ def _of_scenes(found: Record, table: Table) -> str:
 def _turned(cells: Sequence[Record], table: Table) -> str:
     """How AP changes when the scene turns."""
     rows = []
-    for each in cells:
+    for each in sorted(cells, key=lambda each: (each['network'], each['start'], each['frames'],
+                                                each['seed'])):
         if 'car_by_angle' in each and each['fold'] == 'tracking':
             angles = each['car_by_angle']
             least, largest = min(angles.values()), max(angles.values())
-            rows.append([f'{each["network"]}, {each["start"]}, {each["frames"]} scans',
+            rows.append([f'{each["network"]}, {each["start"]}, {each["frames"]} scans, '
+                         f'seed {each["seed"]}',
                          *(f'{value:.3f}' for value in (_average(angles), least, largest,
                                                         largest - least))])
     return table(['The first test turned by multiples of 30°', 'mean AP', 'least', 'largest',
                    'spread'], rows)
+
+
+def _by_seed(cells: Sequence[Record], seeds: Sequence[int]) -> str:
+    """AP of each seed; a single dash where none was run."""
+    values = {each['seed']: f'{each["car_AP_2m"]:.3f}' for each in cells}
+    return ' / '.join(values.get(seed, '-') for seed in seeds) if values else '-'
 
 
 def _average(values: dict[str, float]) -> float:
