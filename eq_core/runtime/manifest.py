@@ -236,7 +236,7 @@ def _is_integer(value: object) -> bool:
 
 
 def known_settings(config: type[Any], values: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Settings of a manifest that build a configuration.
+    """Settings of a manifest that build a configuration; JSON's lists are tuples again.
 
     Args:
         config: The dataclass.
@@ -246,7 +246,8 @@ def known_settings(config: type[Any], values: Mapping[str, Any], kind: str) -> d
     Raises:
         ConfigError: A name is unknown.
     """
-    settings = {name: value for name, value in values.items() if name != 'torch_model'}
+    settings = {name: tuple(value) if isinstance(value, list) else value
+                for name, value in values.items() if name != 'torch_model'}
     unknown = set(settings) - {each.name for each in fields(config)}
     if unknown:
         raise ConfigError(f'{kind} settings must be known, unknown are {sorted(unknown)}')

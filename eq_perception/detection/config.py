@@ -114,7 +114,4 @@ class DetectorConfig:
         Raises:
             ConfigError: A name is unknown.
         """
-        settings: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in known_settings(cls, values, 'detector').items()}
-        return cls(**settings)
+        return cls(**known_settings(cls, values, 'detector'))

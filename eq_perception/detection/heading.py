@@ -94,10 +94,7 @@ class HeadingConfig:
         Raises:
             ConfigError: A name is unknown.
         """
-        settings: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in known_settings(cls, values, 'heading estimator').items()}
-        return cls(**settings)
+        return cls(**known_settings(cls, values, 'heading estimator'))
 
 
 @dataclass(frozen=True, eq=False)

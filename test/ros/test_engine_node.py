@@ -18,7 +18,9 @@ from graph import Graph
 from graph import PATIENCE
 
 SCRIPT = 'fake_gpu_detector.py'
-GPU = ('-p', 'backends:=[tensorrt]')
+ALONE = ('-p', 'heading_model_path:=none')      # one model, one engine
+GPU = ('-p', 'backends:=[tensorrt]', *ALONE)
+EITHER = ('-p', 'backends:=[tensorrt, onnxruntime]', *ALONE)
 
 
 @pytest.fixture(autouse=True)
@@ -44,15 +46,25 @@ def test_an_engine_is_built_once_and_the_diagnostics_say_so(graph: Graph, engine
     graph.wait(lambda: graph.values.get('engine') == 'cached', 'found')
 
 
+def test_the_second_look_has_an_engine_of_its_own(graph: Graph, engines: Path) -> None:
+    graph.start('-p', 'backends:=[tensorrt]', script=SCRIPT)
+    graph.wait_active()
+    for name in ('lidar_detector', 'heading_estimator'):
+        assert f'building the engine of {name}: 100%' in graph.log()
+    assert len(list(engines.glob('*.engine'))) == 2
+    graph.send_each([cloud(count=500)])
+    assert graph.count('published') == 1 and graph.balance() == 0
+
+
 def test_without_an_engine_and_leave_to_build_one_the_node_says_what_it_does(
         graph: Graph, engines: Path) -> None:
     never = ('-p', 'build_policy:=never')
-    graph.start('-p', 'backends:=[tensorrt, onnxruntime]', *never, script=SCRIPT)
+    graph.start(*EITHER, *never, script=SCRIPT)
     graph.wait_active()
     text = 'tensorrt: no engine may be built (build_policy never): there is no engine of'
     assert graph.wait_report(text).level >= b'\x01'
     assert graph.values['backend'] == 'onnxruntime' and text in graph.log()
-    process = graph.start('-p', 'backends:=[tensorrt, onnxruntime]', *never, '-r',
+    process = graph.start(*EITHER, *never, '-r',
                           '__node:=second', '-p', 'allow_fallback:=false', script=SCRIPT,
                           name='/second')
     graph.wait(lambda: 'configure failed' in graph.log(), 'refused')
@@ -102,7 +114,7 @@ def fail_ten_times(graph: Graph) -> None:
 
 def test_a_gpu_that_dies_while_running_is_replaced_by_the_next_backend(graph: Graph) -> None:
     graph.environment[FAULT] = 'dies'
-    graph.start('-p', 'backends:=[tensorrt, onnxruntime]', script=SCRIPT)
+    graph.start(*EITHER, script=SCRIPT)
     graph.wait_active()
     fail_ten_times(graph)
     graph.wait(lambda: graph.values.get('backend') == 'onnxruntime', 'the next backend')
@@ -115,7 +127,7 @@ def test_a_gpu_that_dies_while_running_is_replaced_by_the_next_backend(graph: Gr
 
 def test_a_gpu_that_fails_again_and_again_is_tried_twice(graph: Graph) -> None:
     graph.environment[FAULT] = 'fails'
-    graph.start('-p', 'backends:=[tensorrt, onnxruntime]', script=SCRIPT)
+    graph.start(*EITHER, script=SCRIPT)
     graph.wait_active()
     fail_ten_times(graph)
     graph.wait_report('after repeated failures of tensorrt')
