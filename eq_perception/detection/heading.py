@@ -60,7 +60,7 @@ class HeadingConfig:
     """
 
     class_names: tuple[str, ...] = ('car', 'truck', 'cyclist')
-    objects: int = 32
+    objects: int = 16
     points: int = 96
     margin: float = .3
     least_score: float = .05
