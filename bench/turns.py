@@ -7,7 +7,7 @@ headings that point backwards; for the scene turned by every multiple of `--step
 once for each of these within the step of its own group, beyond which it repeats itself exactly;
 what is averaged is chosen from these answers, as the law allows (`test/detection/test_turns.py`).
 The whole repeats itself after 90 degrees (360 for the plain twin) over the number of directions.
-The network's answers and the rows are kept in WORK; a repeated command continues.
+The rows are kept in WORK; a repeated command goes on with the networks that are not done.
 
     .venv/bin/python bench/turns.py --model shipped=models/lidar_detector
 """
@@ -20,7 +20,6 @@ from dataclasses import replace
 import json
 from math import comb
 from pathlib import Path
-import pickle
 from statistics import fmean
 from statistics import pstdev
 import sys
@@ -85,10 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             [scan for each in names for scan in open_recording(options.data / each).scans()])]
         detector = Detector.from_bundle(
             folder, score_threshold=SCORE_THRESHOLD / max(options.turns))
-        kept = options.work / f'{name}, {kind}, {options.step:g}.pickle'.replace(' ', '_')
-        if not kept.exists():
-            kept.write_bytes(pickle.dumps(in_all_directions(detector, scans, options.step)))
-        answers = pickle.loads(kept.read_bytes())
+        answers = in_all_directions(detector, scans, options.step)
         for turns, path in paths.items():
             row = {'network': name, 'turns': turns, 'group': detector.config.group, 'on': kind,
                    'scans': len(scans), 'step': options.step,
