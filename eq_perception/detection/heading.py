@@ -31,6 +31,7 @@ from eq_core.runtime.manifest import known_settings
 from eq_core.runtime.selection import DEFAULT_BACKENDS
 from eq_core.runtime.selection import open_session
 from eq_core.runtime.session import Session
+from eq_perception.detection.grid import turn
 from eq_perception.detection.preprocess import spread_evenly
 
 TASK = 'heading_estimation'
@@ -139,26 +140,19 @@ def look(scan: Points, boxes: Boxes3D, class_names: Sequence[str], config: Headi
     point = np.concatenate(found)[spread_evenly(np.cumsum(count) - count, count, config.points)]
     offset = scan.xyz[point].astype(np.float64) - chosen.center[:, None]
     points = np.concatenate([
-        _own(offset[..., :2], chosen.yaw[:, None]),
+        turn(offset[..., :2], -chosen.yaw[:, None]),
         offset[..., 2:] + chosen.size[:, None, 2:] / 2, scan.intensity[point][..., None]], -1)
     return Looks(points.astype(np.float32), _state(chosen, count, class_names, config, moving),
                  box)
-
-
-def _own(vector: NDArray[np.float64], yaw: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Writes (..., 2) vectors along and across the axes of yaw (...)."""
-    cos, sin = np.cos(yaw), np.sin(yaw)
-    return np.stack([vector[..., 0] * cos + vector[..., 1] * sin,
-                     vector[..., 1] * cos - vector[..., 0] * sin], -1)
 
 
 def _state(boxes: Boxes3D, count: NDArray[np.int64], class_names: Sequence[str],
            config: HeadingConfig, moving: bool) -> Float:
     state = np.zeros((len(boxes), config.state_features), np.float32)
     distance = np.linalg.norm(boxes.center[:, :2], axis=1)
-    state[:, 0:2] = _own(-boxes.center[:, :2] / np.maximum(distance, 1e-3)[:, None], boxes.yaw)
+    state[:, 0:2] = turn(-boxes.center[:, :2] / np.maximum(distance, 1e-3)[:, None], -boxes.yaw)
     if moving:
-        state[:, 2:4] = _own(boxes.velocity, boxes.yaw) / FAST
+        state[:, 2:4] = turn(boxes.velocity, -boxes.yaw) / FAST
     state[:, 4] = boxes.heading_confidence
     state[:, 6:9] = boxes.size
     state[:, 9] = np.log(np.maximum(count, 1)) / MANY
